@@ -1,0 +1,185 @@
+"""The ways back: a reply port answers one request, a stream port answers one subscription.
+
+Each end can go away at any moment without hurting the other. A sender that left makes a port's
+verbs do nothing; an actor that dies settles every port it still holds. Settling is synchronous and
+never waits, so that it works in the last moment of a dying task.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import trio
+
+R = TypeVar("R")
+E = TypeVar("E")
+
+
+class ReplyPort(Generic[R]):
+    """The actor's end of one ask. The first `answer` or `fail` counts, the rest do nothing."""
+
+    __slots__ = ("_forget", "_send", "taken")
+
+    def __init__(self, send: "trio.MemorySendChannel[R | _Failed]") -> None:
+        self._send: trio.MemorySendChannel[R | _Failed] | None = send
+        self._forget: Callable[[ReplyPort[R]], None] | None = None
+        self.taken = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._send is None or self._send.statistics().open_receive_channels == 0
+
+    def answer(self, value: R) -> None:
+        """Give the asker its value."""
+        self._settle(value)
+
+    def fail(self, error: Exception) -> None:
+        """Raise `error` at the asker."""
+        self._settle(_Failed(error))
+
+    def take(self, forget: "Callable[[ReplyPort[R]], None]") -> None:
+        """Mark the port as deferred by its actor; `forget` is called once it is settled."""
+        self.taken = True
+        self._forget = forget
+
+    def _settle(self, outcome: "R | _Failed") -> None:
+        send, self._send = self._send, None
+        if send is None:
+            return
+        with contextlib.suppress(trio.BrokenResourceError):  # raised if the asker has left
+            send.send_nowait(outcome)
+        if self._forget is not None:
+            self._forget(self)
+
+
+class _Failed:
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
+class Reply(Generic[R]):
+    """The asker's end of one ask."""
+
+    __slots__ = ("_receive", "port")
+
+    def __init__(self) -> None:
+        send, self._receive = trio.open_memory_channel[R | _Failed](1)
+        self.port: ReplyPort[R] = ReplyPort(send)
+
+    async def wait(self) -> R:
+        """Return the answer, or raise what the actor failed with; call it once."""
+        with self._receive:
+            outcome = await self._receive.receive()
+        if isinstance(outcome, _Failed):
+            raise outcome.error
+        return outcome
+
+
+class StreamPort(Generic[E]):
+    """The actor's end of one stream.
+
+    Produce inside `with port.scope:`; the consumer's leaving cancels it at once. A stream ends with
+    `close`, which may carry one last event, or with `fail`; neither waits for room, so an end is
+    never lost to a slow reader.
+    """
+
+    __slots__ = ("_forget", "_send", "_stream", "scope", "taken")
+
+    def __init__(self, send: trio.MemorySendChannel[E], stream: "ReplyStream[E]") -> None:
+        self._send = send
+        self._stream = stream
+        self._forget: Callable[[StreamPort[E]], None] | None = None
+        self.scope = trio.CancelScope()
+        self.taken = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the consumer has left."""
+        return self.scope.cancel_called
+
+    async def send(self, event: E) -> None:
+        """Give the consumer an event, waiting for room; does nothing once it has left.
+
+        The fast path is no checkpoint: whoever produces without ever waiting must yield by itself.
+        """
+        try:
+            self._send.send_nowait(event)
+        except trio.WouldBlock:
+            try:
+                await self._send.send(event)
+            except trio.BrokenResourceError:
+                return
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+    def close(self, *last: E) -> None:
+        """End the stream, after the events in `last`."""
+        self._end(last, None)
+
+    def fail(self, error: Exception) -> None:
+        """End the stream: `error` is raised at the consumer after what was sent before."""
+        self._end((), error)
+
+    def take(self, forget: "Callable[[StreamPort[E]], None]") -> None:
+        """Mark the port as deferred by its actor; `forget` is called once the stream has ended."""
+        self.taken = True
+        self._forget = forget
+
+    def _end(self, last: tuple[E, ...], error: Exception | None) -> None:
+        if self._stream.settle(last, error):
+            self._send.close()
+            if self._forget is not None:
+                self._forget(self)
+
+
+class ReplyStream(Generic[E]):
+    """The consumer's end of one stream: an async iterator with a bound on what waits in it."""
+
+    __slots__ = ("_error", "_last", "_receive", "_settled", "port")
+
+    def __init__(self, buffer: int) -> None:
+        send, self._receive = trio.open_memory_channel[E](buffer)
+        self._last: tuple[E, ...] = ()
+        self._error: Exception | None = None
+        self._settled = False
+        self.port: StreamPort[E] = StreamPort(send, self)
+
+    def __aiter__(self) -> "ReplyStream[E]":
+        return self
+
+    async def __anext__(self) -> E:
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            return self._after_the_end()
+
+    def receive_nowait(self) -> E | None:
+        """Return the next event if it is there already, else None; the end is never raised here."""
+        try:
+            return self._receive.receive_nowait()
+        except (trio.WouldBlock, trio.EndOfChannel):
+            return None
+
+    def settle(self, last: tuple[E, ...], error: Exception | None) -> bool:
+        """Fix how the stream ends; return False if that was fixed before."""
+        if self._settled:
+            return False
+        self._settled = True
+        self._last, self._error = last, error
+        return True
+
+    def leave(self) -> None:
+        """Take no more and cancel the producer; safe to call again, and after the end."""
+        self._receive.close()
+        self.port.scope.cancel()
+
+    def _after_the_end(self) -> E:
+        if self._last:
+            first, *rest = self._last
+            self._last = tuple(rest)
+            return first
+        error, self._error = self._error, None
+        raise StopAsyncIteration if error is None else error
