@@ -87,7 +87,8 @@ class Actor(ABC, Generic[M]):
         """Start a child and wait until its `on_start` is done.
 
         Raises:
-            StartFailed: `on_start` raised; its error is the cause.
+            StartFailed: `on_start` raised, its error is the cause; or the child was killed in it.
+            NotAccepted: this actor is at its end.
         """
         return await self._cell.spawn(child, name)
 
@@ -97,6 +98,13 @@ class Actor(ABC, Generic[M]):
         It comes on the signal lane: ahead of messages, and whatever the mailbox's load is.
         """
         self._cell.watch(ref, told)
+
+    def watch_consumer(self, port: StreamPort[Any], told: Callable[[], M]) -> None:
+        """Be sent `told()` once when the consumer of `port` has left, on the signal lane.
+
+        A consumer leaves every stream in the end, so it comes after the stream's own end as well.
+        """
+        self._cell.watch_consumer(port, told)
 
     def host(self, directory: "Directory[Any, Any]") -> None:
         """Be the parent of every actor that `directory` activates; call it in `on_start`."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 import trio
 
 from greenroom.runtime.actor import Actor, Crashed, Ending, Finished, Killed
-from greenroom.runtime.errors import ActorCrashed, ActorStopped, Refusal, StartFailed
+from greenroom.runtime.errors import ActorCrashed, ActorStopped, NotAccepted, Refusal, StartFailed
 from greenroom.runtime.mailbox import Envelope, Mailbox, Port
 from greenroom.runtime.message import Message, Request, Subscription
 from greenroom.runtime.ref import Ref
-from greenroom.runtime.reply import ReplyPort, StreamPort
+from greenroom.runtime.reply import ReplyPort, ReplyStream, StreamPort
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -101,18 +101,19 @@ class Cell(Generic[M]):
                 async with trio.open_nursery() as nursery:
                     self._nursery = nursery
                     try:
-                        await self._actor.on_start()
-                    except Exception as error:  # noqa: BLE001 - whatever a start raises is its spawner's
-                        start_error = error
-                        ending = Crashed(error)
-                    else:
-                        begun = True
-                        task_status.started(self.ref)
-                        ending = await self._serve()
-                    self._close_mailbox(start_error)
-                    if isinstance(ending, Finished):
-                        await self._stop_children()
-                    nursery.cancel_scope.cancel()
+                        start_error = await self._begin()
+                        if start_error is None:
+                            begun = True
+                            task_status.started(self.ref)
+                            ending = await self._serve()
+                        else:
+                            ending = Crashed(start_error)
+                        if isinstance(ending, Finished):
+                            self._close_mailbox(None)
+                            await self._stop_children()
+                    finally:
+                        self._close_mailbox(start_error)
+                        self._kill_children()
         except Exception as error:  # noqa: BLE001 - an actor's errors end with its cell
             ending = Crashed(error)
         except BaseExceptionGroup as group:
@@ -131,6 +132,13 @@ class Cell(Generic[M]):
             finally:
                 self._end(ending)
         return begun, start_error
+
+    async def _begin(self) -> Exception | None:
+        try:
+            await self._actor.on_start()
+        except Exception as error:  # noqa: BLE001 - whatever a start raises is its spawner's
+            return error
+        return None
 
     async def _serve(self) -> Ending:
         get, handle = self.mailbox.get, self._handle
@@ -182,13 +190,20 @@ class Cell(Generic[M]):
             stuck = [child.path for child in children if child.ending is None]
             self.log.warning("actor.children_stuck", children=stuck, seconds=self._actor.grace)
 
+    def _kill_children(self) -> None:
+        """Cancel who is left, by itself: a child in its `on_start` is not in the nursery yet."""
+        for child in self._children.values():
+            child.kill()
+
     async def _clean_up(self) -> None:
         deadline = trio.current_time() + self._actor.grace
-        with trio.CancelScope(shield=True, deadline=deadline) as limit:
-            try:
+        limit = trio.CancelScope(shield=True, deadline=deadline)
+        try:
+            with limit:
                 await self._actor.on_stop()
-            except Exception:
-                self.log.exception("actor.on_stop_crashed")
+        except Exception:
+            # Outside of `limit`, which takes its own cancellation out of an exception group.
+            self.log.exception("actor.on_stop_crashed")
         if limit.cancelled_caught:
             self.log.warning("actor.on_stop_stuck", seconds=self._actor.grace)
 
@@ -211,19 +226,20 @@ class Cell(Generic[M]):
                 port.fail(ActorStopped(self.path))
 
     def _end(self, ending: Ending) -> None:
+        # The log comes last: one that raises must not keep anyone waiting.
         self.ending = ending
-        match ending:
-            case Crashed(error):
-                self.log.error("actor.crashed", exc_info=error)
-            case Finished() | Killed():
-                self._logger.debug(
-                    "actor.stopped", actor=self.path, killed=isinstance(ending, Killed)
-                )
         self._forget(self)
         self.ended.set()
         watchers, self._watchers = self._watchers, []
         for tell in watchers:
             tell(ending)
+        match ending:
+            case Crashed(error):
+                self.log.error("actor.crashed", exc_info=error)
+            case Finished():
+                self._logger.debug("actor.stopped", actor=self.path)
+            case Killed():
+                self._logger.debug("actor.killed", actor=self.path)
 
     # What the actor and its refs ask for
 
@@ -252,6 +268,9 @@ class Cell(Generic[M]):
     def watch(self, ref: Ref[Any], told: Callable[[Ending], M]) -> None:
         ref.on_end(lambda ending: self.mailbox.put_signal(lambda: told(ending)))
 
+    def watch_consumer(self, port: StreamPort[Any], told: Callable[[], M]) -> None:
+        port.on_leave(lambda: self.mailbox.put_signal(told))
+
     def on_end(self, tell: Callable[[Ending], None]) -> None:
         """Have `tell` called once, without an await after the end; at once if that has been."""
         if self.ending is not None:
@@ -261,6 +280,8 @@ class Cell(Generic[M]):
 
     def take_reply_port(self, request: Request[R]) -> ReplyPort[R]:
         port = self._port_of(request)
+        if port is None:  # told, not asked: nobody waits
+            return ReplyPort(None)
         assert isinstance(port, ReplyPort)
         port.take(self._open_ports.discard)
         self._open_ports.add(port)
@@ -268,9 +289,14 @@ class Cell(Generic[M]):
 
     def take_stream_port(self, subscription: Subscription[E]) -> StreamPort[E]:
         port = self._port_of(subscription)
+        if port is None:  # told, so nobody reads
+            nobody: ReplyStream[E] = ReplyStream(0)
+            nobody.leave()
+            return nobody.port
         assert isinstance(port, StreamPort)
         port.take(self._open_ports.discard)
-        self._open_ports.add(port)
+        if not port.abandoned:
+            self._open_ports.add(port)
         return cast("StreamPort[E]", port)
 
     def _port_of(self, message: Message) -> Port | None:
@@ -284,6 +310,8 @@ class Cell(Generic[M]):
         if name in self._children:
             msg = f"{self.path} has a child named {name!r} already"
             raise ValueError(msg)
+        if not self.mailbox.is_open:
+            raise NotAccepted(self.path)
         child = Cell(actor, f"{self.path}/{name}", self._logger, self._disown)
         self._children[name] = child
         return child

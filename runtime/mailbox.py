@@ -1,8 +1,9 @@
 """A bounded mailbox over a memory channel, with a second lane for the runtime's own signals.
 
 Accepting is one step: a message is in the mailbox or its sender hears `NotAccepted`, with nothing
-in between. Signals (a watched actor's end, a stop) have a lane of their own, because they must arrive
-whatever the mailbox's load is; they are bounded by what they report on, one for each watch.
+in between. Signals (a watched actor's end, a consumer that left) have a lane of their own, because
+they must arrive whatever the mailbox's load is; they are bounded by what they report on, one for
+each watch.
 """
 
 import contextlib

@@ -20,8 +20,8 @@ class ReplyPort(Generic[R]):
 
     __slots__ = ("_forget", "_send", "taken")
 
-    def __init__(self, send: "trio.MemorySendChannel[R | _Failed]") -> None:
-        self._send: trio.MemorySendChannel[R | _Failed] | None = send
+    def __init__(self, send: "trio.MemorySendChannel[R | _Failed] | None") -> None:
+        self._send = send
         self._forget: Callable[[ReplyPort[R]], None] | None = None
         self.taken = False
 
@@ -86,12 +86,13 @@ class StreamPort(Generic[E]):
     never lost to a slow reader.
     """
 
-    __slots__ = ("_forget", "_send", "_stream", "scope", "taken")
+    __slots__ = ("_forget", "_on_leave", "_send", "_stream", "scope", "taken")
 
     def __init__(self, send: trio.MemorySendChannel[E], stream: "ReplyStream[E]") -> None:
         self._send = send
         self._stream = stream
         self._forget: Callable[[StreamPort[E]], None] | None = None
+        self._on_leave: Callable[[], None] | None = None
         self.scope = trio.CancelScope()
         self.taken = False
 
@@ -106,14 +107,37 @@ class StreamPort(Generic[E]):
         The fast path is no checkpoint: whoever produces without ever waiting must yield by itself.
         """
         try:
-            self._send.send_nowait(event)
-        except trio.WouldBlock:
             try:
+                self._send.send_nowait(event)
+            except trio.WouldBlock:
                 await self._send.send(event)
-            except trio.BrokenResourceError:
-                return
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return
+            # Nothing makes this producer wait any more: `scope` must get its chance to end it.
+            await trio.lowlevel.checkpoint()
+
+    def send_nowait(self, event: E) -> None:
+        """Give the consumer an event now; does nothing once it has left.
+
+        Raises:
+            trio.WouldBlock: there is no room.
+        """
+        with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            self._send.send_nowait(event)
+
+    def on_leave(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once when the consumer leaves, in its task; at once if it has."""
+        if self.abandoned:
+            tell()
+        else:
+            self._on_leave = tell
+
+    def leave(self) -> None:
+        """Cancel the producer and end the stream; the consumer's end calls it."""
+        self.scope.cancel()
+        self.close()
+        tell, self._on_leave = self._on_leave, None
+        if tell is not None:
+            tell()
 
     def close(self, *last: E) -> None:
         """End the stream, after the events in `last`."""
@@ -174,7 +198,7 @@ class ReplyStream(Generic[E]):
     def leave(self) -> None:
         """Take no more and cancel the producer; safe to call again, and after the end."""
         self._receive.close()
-        self.port.scope.cancel()
+        self.port.leave()
 
     def _after_the_end(self) -> E:
         if self._last:

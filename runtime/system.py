@@ -1,5 +1,6 @@
 """A tree of actors and its root: where it begins, and how it ends in order."""
 
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,11 +44,13 @@ class System:
         root = _Root()
         root.grace = grace
         self._root: Cell[Message] = Cell(root, name, logger, lambda _: None)
-        self._nursery_manager = trio.open_nursery()
+        self._exit = AsyncExitStack()
 
     async def __aenter__(self) -> "System":
-        nursery = await self._nursery_manager.__aenter__()
-        await nursery.start(self._root.run)
+        async with AsyncExitStack() as stack:
+            nursery = await stack.enter_async_context(trio.open_nursery())
+            await nursery.start(self._root.run)
+            self._exit = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -55,16 +58,19 @@ class System:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool | None:
+    ) -> None:
         self._root.request_stop()
         with trio.CancelScope(shield=True):  # bounded: the root gives its children `grace` seconds
             await self._root.ended.wait()
-        return await self._nursery_manager.__aexit__(kind, error, trace)
+        # No actor's error gets as far as the nursery; the body's own stays out of it, too, for it
+        # would come back wrapped in a group.
+        await self._exit.aclose()
 
     async def spawn(self, actor: Actor[C], name: str) -> Ref[C]:
         """Start an actor at the top of the tree and wait until its `on_start` is done.
 
         Raises:
-            StartFailed: `on_start` raised; its error is the cause.
+            StartFailed: `on_start` raised, its error is the cause; or the actor was killed in it.
+            NotAccepted: the system is being left, or has been.
         """
         return await self._root.spawn(actor, name)

@@ -1,0 +1,1 @@
+"""Agents, sessions, runs and providers as actors."""

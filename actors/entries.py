@@ -1,0 +1,127 @@
+"""What a transcript is made of, and what a model is asked.
+
+Pure data, independent of any provider's wire format: channels translate it outwards, the HTTP layer
+translates requests into it. Nothing here knows how an entry was sent or will be stored.
+"""
+
+from typing import Literal
+
+import msgspec
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text"):
+    """A piece of text in an entry of several parts."""
+
+    text: str
+
+
+class MediaPart(msgspec.Struct, frozen=True, tag="media"):
+    """An image, a sound or a file: `raw` is the part as the client sent it, JSON of an OpenAI part."""
+
+    kind: Literal["image_url", "input_audio", "file"]
+    raw: bytes
+
+
+Part = TextPart | MediaPart
+Content = str | tuple[Part, ...]
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A model's wish to have a tool run.
+
+    `arguments` is the text that the model wrote: JSON for a function, free text for a custom tool.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    kind: Literal["function", "custom"] = "function"
+
+
+class SystemEntry(msgspec.Struct, frozen=True, tag="system"):
+    """Instructions; part of a prompt, never of a transcript."""
+
+    content: Content
+
+
+class UserEntry(msgspec.Struct, frozen=True, tag="user"):
+    """What the user said."""
+
+    content: Content
+    name: str | None = None
+
+
+class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
+    """What the model answered; `interrupted` marks a text that was cut off in the middle."""
+
+    text: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    refusal: str | None = None
+    interrupted: bool = False
+
+
+class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):
+    """The one result of one tool call; `synthetic` marks one that no tool gave."""
+
+    call_id: str
+    content: Content
+    synthetic: bool = False
+
+
+TranscriptEntry = UserEntry | AssistantEntry | ToolEntry
+Entry = SystemEntry | TranscriptEntry
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool that the client runs; `definition` is the JSON that it sent, passed on untouched."""
+
+    name: str
+    definition: bytes
+    kind: Literal["function", "custom"] = "function"
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """Which tools the model may or must call.
+
+    With `names` only those count: one name and mode "required" is the named form. `definition` is
+    the JSON that the client sent.
+    """
+
+    mode: Literal["none", "auto", "required"]
+    definition: bytes
+    names: tuple[str, ...] = ()
+
+
+class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a model draws its answer; None leaves a setting to the provider. `max_tokens` in tokens."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """One call of a model, whole.
+
+    `model` is the upstream's own id. `extra` holds request fields that only OpenAI-type upstreams
+    know, as JSON by name.
+    """
+
+    model: str
+    entries: tuple[Entry, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    sampling: Sampling = Sampling()
+    extra: dict[str, bytes] = {}
+
+
+def text_of(content: Content) -> str:
+    """Return the text of a content, its parts joined by line breaks; other parts are left out."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.text for part in content if isinstance(part, TextPart))

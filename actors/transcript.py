@@ -1,0 +1,195 @@
+"""One session's transcript: pure, and true to one invariant at every moment.
+
+Every tool call has exactly one result by the time that a prompt is built. Calls may be open only at
+the tail, after an answer that made them; whatever comes next either brings their results or
+abandons them, and an abandoned call gets a synthetic result that says so.
+
+Clients send either what is new or the whole conversation again. `reconcile` tells the two apart and
+plans; nothing changes until `commit`, so a turn that fails leaves no trace.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from greenroom.actors.entries import (
+    AssistantEntry,
+    Content,
+    TextPart,
+    ToolEntry,
+    TranscriptEntry,
+    UserEntry,
+)
+from greenroom.actors.failure import FailureKind, TurnFailed
+
+ABANDONED = "No result: the user went on without running this tool."
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """An entry as a request brought it; `param` is its place there, such as "messages[3]"."""
+
+    entry: TranscriptEntry
+    param: str
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a turn makes of the transcript: the first `keep` entries stay, `added` follow them."""
+
+    keep: int
+    added: tuple[TranscriptEntry, ...]
+
+
+class Transcript:
+    """The entries of one session, in order."""
+
+    def __init__(self, entries: Sequence[TranscriptEntry] = ()) -> None:
+        self._entries: list[TranscriptEntry] = list(entries)
+
+    @property
+    def entries(self) -> tuple[TranscriptEntry, ...]:
+        """All entries, oldest first."""
+        return tuple(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def reconcile(self, sent: Sequence[Sent]) -> Plan:
+        """Plan the turn that `sent` asks for.
+
+        Without an assistant's message it is all new. With one, it is the conversation as its client
+        sees it, up to that client's new input behind the last answer:
+
+        - the longest common prefix with the transcript stays, the rest of the transcript is cut;
+        - but a window on the transcript's end (a client that forgets the oldest) cuts nothing.
+
+        Raises:
+            TurnFailed: a tool result answers no open call, or an open call has no result.
+        """
+        answers = [i for i, item in enumerate(sent) if isinstance(item.entry, AssistantEntry)]
+        split = answers[-1] + 1 if answers else 0
+        known, fresh = sent[:split], sent[split:]
+        keep, matched = self._common_prefix(known)
+        if not known or (matched == 0 and self._ends_with(known)):
+            keep, matched = len(self._entries), len(known)
+        base = self._entries[:keep]
+        return Plan(keep, tuple(_joined(base, [*known[matched:], *fresh])))
+
+    def preview(self, plan: Plan) -> tuple[TranscriptEntry, ...]:
+        """Return the entries as `plan` leaves them."""
+        return (*self._entries[: plan.keep], *plan.added)
+
+    def commit(self, plan: Plan, answer: AssistantEntry) -> int:
+        """Carry out `plan` and append the turn's answer; return how many entries were cut."""
+        cut = len(self._entries) - plan.keep
+        self._entries[plan.keep :] = [*plan.added, answer]
+        return cut
+
+    def _common_prefix(self, known: Sequence[Sent]) -> tuple[int, int]:
+        """Return how many entries of ours, and how many of `known`, are the same from the start.
+
+        Our synthetic results are in no client's copy, so they are stepped over.
+        """
+        ours = 0
+        for matched, item in enumerate(known):
+            at = ours
+            while at < len(self._entries) and not _same(self._entries[at], item.entry):
+                if not _is_synthetic(self._entries[at]):
+                    return ours, matched
+                at += 1
+            if at == len(self._entries):
+                return ours, matched
+            ours = at + 1
+        return ours, len(known)
+
+    def _ends_with(self, known: Sequence[Sent]) -> bool:
+        tail = self._entries[-len(known) :]
+        return len(tail) == len(known) and all(
+            _same(entry, item.entry) for entry, item in zip(tail, known, strict=True)
+        )
+
+
+def _joined(base: Sequence[TranscriptEntry], new: Sequence[Sent]) -> Iterator[TranscriptEntry]:
+    """Yield `new` with the results that the open calls of `base` are due."""
+    waiting = _open_calls(base)
+    from_session = bool(waiting)
+    for item in new:
+        match item.entry:
+            case ToolEntry(call_id=call_id):
+                if call_id not in waiting:
+                    raise _no_such_call(item, call_id)
+                waiting.remove(call_id)
+            case UserEntry() | AssistantEntry() as entry:
+                if waiting and not from_session:
+                    raise _unanswered(item.param, waiting)
+                yield from (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in waiting)
+                calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
+                waiting, from_session = [call.id for call in calls], False
+        yield item.entry
+    if waiting and new:
+        raise _unanswered(new[-1].param, waiting)
+
+
+def _open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:
+    answered: set[str] = set()
+    for entry in reversed(entries):
+        match entry:
+            case ToolEntry(call_id=call_id):
+                answered.add(call_id)
+            case AssistantEntry(tool_calls=calls):
+                return [call.id for call in calls if call.id not in answered]
+            case UserEntry():
+                break
+    return []
+
+
+def _no_such_call(item: Sent, call_id: str) -> TurnFailed:
+    return TurnFailed.of(
+        FailureKind.INVALID_REQUEST,
+        f"{item.param}: no tool call {call_id!r} waits for a result; a message with role 'tool' "
+        "must answer a call of the assistant message before it, and each call once.",
+        param=f"{item.param}.tool_call_id",
+    )
+
+
+def _unanswered(param: str, waiting: Sequence[str]) -> TurnFailed:
+    return TurnFailed.of(
+        FailureKind.INVALID_REQUEST,
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to "
+        "each 'tool_call_id'. These had no result: " + ", ".join(waiting) + ".",
+        param=param,
+    )
+
+
+def _is_synthetic(entry: TranscriptEntry) -> bool:
+    return isinstance(entry, ToolEntry) and entry.synthetic
+
+
+def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
+    """Say whether a client's entry is our entry, however it spells it."""
+    match ours, theirs:
+        case UserEntry(), UserEntry():
+            return _canonical(ours.content) == _canonical(theirs.content)
+        case ToolEntry(), ToolEntry():
+            return ours.call_id == theirs.call_id and (
+                _canonical(ours.content) == _canonical(theirs.content)
+            )
+        case AssistantEntry(), AssistantEntry():
+            return _same_answer(ours, theirs)
+        case _:
+            return False
+
+
+def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
+    mine, yours = (ours.text or "").strip(), (theirs.text or "").strip()
+    if ours.interrupted and not theirs.tool_calls:
+        # How much of a cut answer reached its client is not known here.
+        return mine.startswith(yours) or yours.startswith(mine)
+    return mine == yours and ours.tool_calls == theirs.tool_calls
+
+
+def _canonical(content: Content) -> Content:
+    match content:
+        case (TextPart(text),):
+            return text
+        case _:
+            return content
