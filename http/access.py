@@ -1,0 +1,98 @@
+"""Around every request: its id, the headers that every answer has, and one line in the log.
+
+The line has who, what, how long and how much, and never what was said.
+"""
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from greenroom.http.exchange import App, Event, Header, Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+_USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_RECORD = "greenroom.record"
+_ALWAYS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+
+
+class Record(msgspec.Struct):
+    """What the log line says about a request beyond its path and status; durations in seconds."""
+
+    request_id: str
+    agent: str | None = None
+    session: str | None = None
+    turn: str | None = None
+    model: str | None = None
+    stream: bool | None = None
+    first_event_s: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: str | None = None
+
+
+def record_of(scope: Scope) -> Record:
+    """Return the record of the request that `scope` is of."""
+    record: Record = scope[_RECORD]
+    return record
+
+
+def access_log(app: App, log: "FilteringBoundLogger") -> App:
+    """Wrap an ASGI application; a lifespan passes through."""
+
+    async def logged(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        record = Record(_request_id(scope))
+        scope[_RECORD] = record
+        begun = trio.current_time()
+        status = 0
+        whole = False
+
+        async def tagged(event: Event) -> None:
+            nonlocal status, whole
+            if event["type"] == "http.response.start":
+                status = event["status"]
+                request_id = (b"x-request-id", record.request_id.encode())
+                event["headers"] = [*event["headers"], *_ALWAYS, request_id]
+            await send(event)
+            if event["type"] == "http.response.body" and not event.get("more_body", False):
+                whole = True
+
+        try:
+            await app(scope, receive, tagged)
+        finally:
+            fields = {
+                name: value
+                for name in Record.__struct_fields__
+                if (value := getattr(record, name)) is not None
+            }
+            log.info(
+                "http.request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                whole=whole,
+                duration_s=round(trio.current_time() - begun, 6),
+                **fields,
+            )
+
+    return logged
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the caller's own id for the request if it has a usable one, else a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            if _USABLE_ID.fullmatch(given):
+                return given
+    return f"req_{secrets.token_hex(12)}"

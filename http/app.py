@@ -1,0 +1,167 @@
+"""The ASGI application: the hot path in front, Quart's routes behind it, the access log around both."""
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote
+
+import msgspec
+import trio
+from quart import Response, request
+from quart_trio import QuartTrio
+
+from greenroom.actors.house import House
+from greenroom.http.access import access_log, record_of
+from greenroom.http.auth import Authenticator
+from greenroom.http.completions import PATH, Completions
+from greenroom.http.config import Gateway
+from greenroom.http.errors import INVALID_REQUEST, ApiError
+from greenroom.http.exchange import App, Event, Exchange, Receive, Scope, Send
+from greenroom.http.models import Catalogue
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+    from werkzeug.exceptions import HTTPException
+
+_JSON = "application/json; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
+_STATUS_SECONDS = 1.0
+
+Route = Callable[..., Awaitable[Response]]
+
+
+def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> App:
+    """Build the application of one house."""
+    authenticator = Authenticator(gateway.auth, gateway.failures)
+    quart = _quart(house, authenticator)
+    completions = Completions(house, gateway, authenticator, log)
+    routes = cast("App", quart)
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH:
+            await completions(scope, receive, send)
+        elif scope["type"] == "http":
+            await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
+        else:
+            await routes(scope, receive, send)
+
+    return access_log(dispatch, log)
+
+
+def _quart(house: House, authenticator: Authenticator) -> QuartTrio:
+    app = QuartTrio(__name__, static_folder=None, template_folder=None)
+    # A body is read by no route here; what a client sends all the same is bounded.
+    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
+    app.config["RESPONSE_TIMEOUT"] = None
+    catalogue = Catalogue(house, int(time.time()))
+
+    def authenticated(route: Route) -> Route:
+        @wraps(route)
+        async def checked(**arguments: str) -> Response:
+            try:
+                await authenticator.check(_exchange())
+                return await route(**arguments)
+            except ApiError as error:
+                return _error(error)
+
+        return checked
+
+    @app.get("/health")
+    @app.get("/healthz")
+    async def health() -> Response:
+        return _json(b'{"ok":true,"status":"live"}')
+
+    @app.get("/ready")
+    @app.get("/readyz")
+    async def ready() -> Response:
+        agents = None
+        with trio.move_on_after(_STATUS_SECONDS):
+            agents = await house.status()
+        status = 503 if agents is None else 200
+        body: dict[str, object] = {"ready": agents is not None}
+        try:
+            await authenticator.check(_exchange())
+        except ApiError:
+            return _json(msgspec.json.encode(body), status)
+        return _json(msgspec.json.encode(body | {"agents": agents}), status)
+
+    @app.get("/v1/models")
+    @authenticated
+    async def list_models() -> Response:
+        return _json(msgspec.json.encode(catalogue.list()))
+
+    @app.get("/v1/models/<path:model>")
+    @authenticated
+    async def retrieve_model(model: str) -> Response:
+        return _json(msgspec.json.encode(catalogue.find(unquote(model))))
+
+    _answer_errors(app)
+    return app
+
+
+def _answer_errors(app: QuartTrio) -> None:
+    @app.errorhandler(404)
+    async def not_found(_: "HTTPException") -> Response:
+        if request.path.startswith("/v1/"):
+            message = f"Unknown request URL: {request.method} {request.path}."
+            return _error(ApiError(404, INVALID_REQUEST, message, code="unknown_url"))
+        return Response("Not Found", 404, content_type=_TEXT)
+
+    @app.errorhandler(405)
+    async def not_allowed(error: "HTTPException") -> Response:
+        response = Response("Method Not Allowed", 405, content_type=_TEXT)
+        for name, value in error.get_headers():
+            if name.lower() == "allow":
+                response.headers["Allow"] = value
+        return response
+
+    @app.errorhandler(413)
+    async def too_large(_: "HTTPException") -> Response:
+        return _error(ApiError(413, INVALID_REQUEST, "Payload too large", code="payload_too_large"))
+
+    @app.errorhandler(500)
+    async def failed(_: "HTTPException") -> Response:
+        return _error(ApiError(500, "api_error", "internal error", code="internal_error"))
+
+
+def _exchange() -> Exchange:
+    async def nothing(*_: object) -> Event:
+        raise AssertionError("only the head of a request is looked at here")
+
+    scope = cast("Scope", request.scope)
+    return Exchange(scope, nothing, cast("Send", nothing))
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return Response(body, status, content_type=_JSON)
+
+
+def _error(error: ApiError) -> Response:
+    record_of(cast("Scope", request.scope)).error = error.body.code or error.body.type
+    response = _json(error.encode(), error.status)
+    response.headers.update(error.headers)
+    return response
+
+
+def _disconnect_hidden_after_the_end(receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Hide the disconnect that hypercorn reports after a whole answer.
+
+    Quart would cancel its own task for it, in the middle of hypercorn's restarting of the idle
+    timer, after which the connection would stay open for ever.
+    """
+    ended = False
+
+    async def noted(event: Event) -> None:
+        nonlocal ended
+        if event["type"] == "http.response.body" and not event.get("more_body", False):
+            ended = True
+        await send(event)
+
+    async def hidden() -> Event:
+        event = await receive()
+        if ended and event["type"] == "http.disconnect":
+            await trio.sleep_forever()
+        return event
+
+    return hidden, noted

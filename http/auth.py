@@ -1,0 +1,107 @@
+"""Who may call: one bearer secret, compared in constant time, and a bound on guessing it.
+
+Failures are counted by address in a table of bounded size. A remote address that fails too often is
+locked out for a while; loopback is only slowed down, so that nobody locks out the machine's owner.
+"""
+
+import hmac
+import ipaddress
+from collections import OrderedDict, deque
+
+import trio
+
+from greenroom.http.config import Auth, FailureLimits, NoAuth
+from greenroom.http.errors import ApiError
+from greenroom.http.exchange import Exchange
+
+_TABLE_SIZE = 10_000
+_LOOPBACK_DELAY_S = 0.5
+
+
+class Authenticator:
+    """Checks requests against the gateway's secret."""
+
+    def __init__(self, auth: Auth, limits: FailureLimits) -> None:
+        self._auth = auth
+        self._limits = limits
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._locked: OrderedDict[str, float] = OrderedDict()
+
+    async def check(self, exchange: Exchange) -> None:
+        """Let the request pass.
+
+        Raises:
+            ApiError: 401 without the right secret, 429 while its address is locked out.
+        """
+        if isinstance(self._auth, NoAuth):
+            return
+        address = exchange.client[0] if exchange.client is not None else ""
+        now = trio.current_time()
+        self._refuse_locked(address, now)
+        if _matches(presented(exchange), self._auth.secret.reveal()):
+            self._failures.pop(address, None)
+            return
+        await self._count_failure(address, now)
+        raise ApiError(
+            401,
+            "unauthorized",
+            "Unauthorized",
+            code="invalid_api_key",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+    def _refuse_locked(self, address: str, now: float) -> None:
+        until = self._locked.get(address)
+        if until is None:
+            return
+        if until <= now:
+            del self._locked[address]
+            return
+        raise ApiError(
+            429,
+            "rate_limited",
+            "Too many failed authentication attempts. Please try again later.",
+            code="rate_limited",
+            headers={"retry-after": str(max(1, round(until - now)))},
+        )
+
+    async def _count_failure(self, address: str, now: float) -> None:
+        limits = self._limits
+        recent = self._failures.setdefault(address, deque(maxlen=limits.attempts))
+        self._failures.move_to_end(address)
+        recent.append(now)
+        _shorten(self._failures)
+        if len(recent) < limits.attempts or now - recent[0] > limits.window:
+            return
+        if limits.exempt_loopback and _is_loopback(address):
+            await trio.sleep(_LOOPBACK_DELAY_S)
+            return
+        del self._failures[address]
+        self._locked[address] = now + limits.lockout
+        _shorten(self._locked)
+
+
+def presented(exchange: Exchange) -> str | None:
+    """Return the secret that a request brings: a bearer, or the header that Azure's clients use."""
+    authorization = exchange.header(b"authorization")
+    if authorization is not None:
+        scheme, _, secret = authorization.partition(" ")
+        return secret.strip() if scheme.lower() == "bearer" else None
+    return exchange.header(b"api-key") or exchange.header(b"x-api-key")
+
+
+def _matches(given: str | None, secret: str) -> bool:
+    # Header values are Latin-1 on the wire, whatever the client meant; compare the bytes it sent.
+    return given is not None and hmac.compare_digest(given.encode("latin-1"), secret.encode())
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _shorten(table: OrderedDict[str, deque[float]] | OrderedDict[str, float]) -> None:
+    while len(table) > _TABLE_SIZE:
+        table.popitem(last=False)

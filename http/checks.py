@@ -1,0 +1,142 @@
+"""A chat completions request, checked field by field in the product's order and made a turn.
+
+The order is part of the interface: schema; token cap, format, stop, sampling; agent and session;
+model; tools; images; and last whether there is anything to answer.
+"""
+
+import msgspec
+
+from greenroom.actors.entries import Sampling, ToolEntry, UserEntry
+from greenroom.actors.house import House, new_id
+from greenroom.actors.turn import TurnRequest
+from greenroom.http.decode import check_depth, decode
+from greenroom.http.errors import invalid
+from greenroom.http.exchange import Exchange
+from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
+from greenroom.http.selection import Selection, select
+from greenroom.http.wire import ChatRequest, given
+
+_request = msgspec.json.Decoder(ChatRequest)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_string = msgspec.json.Decoder(str)
+
+_KNOWN = frozenset(ChatRequest.__struct_fields__) - {"user"}
+_MAX_STOPS = 4
+_INT64 = 2**63
+
+
+class Order(msgspec.Struct, frozen=True):
+    """A checked request: where it goes, what it asks, how the answer is wanted."""
+
+    selection: Selection
+    turn: TurnRequest
+    model: str
+    stream: bool
+    include_usage: bool
+
+
+def read_order(
+    body: bytes, exchange: Exchange, house: House, *, max_depth: int, session_from_user: bool
+) -> Order:
+    """Check a request's body and headers.
+
+    Raises:
+        ApiError: 400 or 404; the first thing that is wrong, in the order above.
+    """
+    check_depth(body, max_depth)
+    fields = decode(body, _fields)
+    request = decode(body, _request)
+    entries = read_messages(request.messages)
+    _check_values(request)
+    user = _user(request.user)
+    selection = select(exchange, house, request.model, user if session_from_user else None)
+    tools = read_tools(request.tools)
+    tool_choice = read_tool_choice(request.tool_choice, tools)
+    check_images(request.messages)
+    if not any(isinstance(entry, UserEntry | ToolEntry) for entry in entries):
+        raise invalid(
+            "Missing user message in `messages`.", "messages", code="missing_user_message"
+        )
+    turn = TurnRequest(
+        id=new_id(),
+        route=selection.route,
+        entries=entries,
+        tools=tools,
+        tool_choice=tool_choice,
+        parallel_tool_calls=request.parallel_tool_calls if tools else None,
+        sampling=_sampling(request),
+        extra={
+            name: bytes(value)
+            for name, value in fields.items()
+            if name not in _KNOWN and not (name == "user" and user is None)
+        },
+        ephemeral=selection.ephemeral,
+    )
+    options = request.stream_options
+    return Order(
+        selection,
+        turn,
+        request.model,
+        stream=bool(request.stream),
+        include_usage=options is not None and bool(options.include_usage),
+    )
+
+
+def _check_values(request: ChatRequest) -> None:
+    if not request.model.strip():
+        raise invalid("you must provide a model parameter", "model")
+    if not request.messages:
+        raise invalid(
+            "Invalid 'messages': empty array. Expected an array with minimum length 1.",
+            "messages",
+            code="empty_array",
+        )
+    if request.stream_options is not None and not request.stream:
+        raise invalid("`stream_options` is only allowed when `stream` is true.", "stream_options")
+    if request.n is not None and request.n != 1:
+        raise invalid("`n` must be 1: an agent gives one answer.", "n", "unsupported_value")
+    for name in ("functions", "function_call"):
+        if given(getattr(request, name)):
+            raise invalid(
+                f"`{name}` is deprecated and not supported; use `tools` and `tool_choice`.",
+                name,
+                "unsupported_parameter",
+            )
+    for name in ("max_completion_tokens", "max_tokens"):
+        limit: int | None = getattr(request, name)
+        if limit is not None and not 1 <= limit < _INT64:
+            raise invalid(f"`{name}` must be at least 1.", name, "integer_below_min_value")
+    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
+    if len(stops) > _MAX_STOPS or not all(stops):
+        raise invalid(f"`stop` must be 1 to {_MAX_STOPS} strings, none of them empty.", "stop")
+    _between(request.temperature, "temperature", 0, 2)
+    _between(request.top_p, "top_p", 0, 1)
+    _between(request.frequency_penalty, "frequency_penalty", -2, 2)
+    _between(request.presence_penalty, "presence_penalty", -2, 2)
+    if request.seed is not None and not -_INT64 <= request.seed < _INT64:
+        raise invalid("`seed` must be a 64-bit integer.", "seed")
+
+
+def _between(value: float | None, name: str, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        raise invalid(f"`{name}` must be between {low} and {high}.", name, "invalid_value")
+
+
+def _sampling(request: ChatRequest) -> Sampling:
+    stop = request.stop
+    return Sampling(
+        temperature=request.temperature,
+        top_p=request.top_p,
+        max_tokens=request.max_completion_tokens or request.max_tokens,
+        frequency_penalty=request.frequency_penalty,
+        presence_penalty=request.presence_penalty,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+        seed=request.seed,
+    )
+
+
+def _user(raw: msgspec.Raw) -> str | None:
+    """Return `user` if it is a string; some clients send an object, which names no session."""
+    if not bytes(raw).startswith(b'"'):
+        return None
+    return decode(raw, _string, "user") or None

@@ -1,0 +1,127 @@
+"""`greenroom agent`: one turn from the terminal, through the gateway or in this process.
+
+Both are the same run: the gateway turns a request into the very submission that is made here.
+"""
+
+from collections.abc import Iterable
+
+import click
+import msgspec
+
+from greenroom.actors.channels.channel import Deltas, TextDelta, ToolCallArguments, ToolCallStart
+from greenroom.actors.channels.http_channel import HttpChannel
+from greenroom.actors.entries import Prompt, UserEntry
+from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.house import House, new_id
+from greenroom.actors.settings import ProviderSettings, Secret
+from greenroom.actors.turn import Progress, TurnRequest
+from greenroom.http.config import Configuration, NoAuth
+from greenroom.http.logs import open_log
+from greenroom.runtime import System
+
+TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"  # noqa: S105 - its name, not its value
+
+
+class TurnOrder(msgspec.Struct, frozen=True):
+    """What to say, to whom; None leaves it to the default."""
+
+    agent: str | None
+    session: str | None
+    message: str
+    model: str | None
+
+
+async def run_locally(configuration: Configuration, order: TurnOrder) -> str | None:
+    """Run the turn in this process; return what went wrong, None if nothing did."""
+    quiet = msgspec.structs.replace(configuration.logging, level="error")
+    try:
+        async with System("greenroom", log=open_log(quiet)) as system:
+            house = await House.open(system, configuration.house)
+            agent = house.agent(order.agent or house.default_agent)
+            turn = TurnRequest(
+                id=new_id(),
+                route=house.router.resolve(order.model or agent.model),
+                entries=(UserEntry(order.message),),
+            )
+            session = order.session or _main_session(agent.id)
+            async with house.submit(agent.id, session, turn) as events:
+                async for event in events:
+                    if isinstance(event, Progress):
+                        _show(event.deltas)
+    except TurnFailed as failed:
+        return failed.failure.message
+    finally:
+        click.echo()
+    return None
+
+
+async def run_through_gateway(
+    configuration: Configuration, order: TurnOrder, url: str | None, token: str | None
+) -> str | None:
+    """Run the turn in the gateway; return what went wrong, None if nothing did."""
+    gateway = configuration.gateway
+    base = url or f"http://{gateway.host}:{gateway.port}"
+    agent = order.agent or configuration.house.default_agent
+    headers = {
+        "x-openclaw-agent-id": agent,
+        "x-openclaw-session-key": order.session or _main_session(agent),
+    }
+    if order.model is not None:
+        headers["x-openclaw-model"] = order.model
+    settings = ProviderSettings(
+        "gateway",
+        "openai-completions",
+        base_url=f"{base.rstrip('/')}/v1",
+        api_key=Secret(token) if token else _configured_secret(configuration),
+        headers=headers,
+    )
+    channel = HttpChannel(settings)
+    prompt = Prompt("openclaw", (UserEntry(order.message),))
+    try:
+        async with channel.open(prompt) as batches:
+            async for deltas in batches:
+                _show(deltas)
+    except TurnFailed as failed:
+        return _explain(failed, base)
+    finally:
+        click.echo()
+        await channel.aclose()
+    return None
+
+
+def _main_session(agent: str) -> str:
+    return f"agent:{agent}:main"
+
+
+def _configured_secret(configuration: Configuration) -> Secret | None:
+    auth = configuration.gateway.auth
+    # A token generated here is no running gateway's.
+    if isinstance(auth, NoAuth) or auth.source == "generated":
+        return None
+    return auth.secret
+
+
+def _explain(failed: TurnFailed, base: str) -> str:
+    failure = failed.failure
+    if failure.kind is FailureKind.UPSTREAM_AUTHENTICATION:
+        return f"the gateway at {base} did not accept the token; set {TOKEN_VARIABLE} or --token"
+    if failure.kind is FailureKind.UPSTREAM_ERROR and failure.code == "connection_failed":
+        return f"no gateway answers at {base}; start one with 'greenroom serve', or use --local"
+    return failure.message
+
+
+def _show(deltas: Deltas) -> None:
+    click.echo("".join(_shown(deltas)), nl=False)
+
+
+def _shown(deltas: Deltas) -> Iterable[str]:
+    for delta in deltas:
+        match delta:
+            case TextDelta(text):
+                yield text
+            case ToolCallStart(name=name):
+                yield f"\n[tool call] {name} "
+            case ToolCallArguments(fragment=fragment):
+                yield fragment
+            case _:
+                continue

@@ -1,0 +1,138 @@
+"""The command line: `serve`, `agent`, `config check`. Thin: arguments in, one function called.
+
+A user's mistake is one line on standard error and exit status 2; a turn that failed is status 1.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import trio
+
+from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
+from greenroom.http.cli.serve import serve_until_signalled
+from greenroom.http.config import Configuration, ConfigurationError, load
+
+_CONFIG_HELP = "Configuration file; default: $GREENROOM_CONFIG, then ./greenroom.json5, …"
+
+
+class Problem(Exception):  # noqa: N818 - named as in the rest of the interface
+    """Something to tell the user in one line."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("greenroom"), prog_name="greenroom")
+def cli() -> None:
+    """Greenroom: an actor-based runtime for long-lived agents, with an OpenAI-compatible API."""
+
+
+@cli.command()
+@click.option("--config", "path", metavar="FILE", help=_CONFIG_HELP)
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
+)
+def serve(path: str | None, port: int | None) -> None:
+    """Run the gateway until SIGINT or SIGTERM.
+
+    Without a configuration file it starts on an embedded default: loopback only, a generated token,
+    and a scripted model that needs no key.
+    """
+    configuration = _load(path, port)
+    try:
+        trio.run(serve_until_signalled, configuration)
+    except OSError as error:
+        gateway = configuration.gateway
+        raise Problem(
+            f"cannot listen on {gateway.host}:{gateway.port}: {error.strerror or error}; "
+            "choose another port with --port or gateway.port",
+            2,
+        ) from None
+
+
+@cli.command()
+@click.option("--agent", "agent_id", metavar="ID", help="Agent; default: the default agent.")
+@click.option("--session-key", metavar="KEY", help="Session; default: agent:<id>:main.")
+@click.option("--message", "-m", required=True, help="What to say; - reads standard input.")
+@click.option("--model", metavar="PROVIDER/MODEL", help="Model instead of the agent's own.")
+@click.option("--local", is_flag=True, help="Run in this process instead of through the gateway.")
+@click.option("--url", metavar="URL", help="Gateway; default: the configuration's host and port.")
+@click.option("--token", metavar="SECRET", help="Gateway's token; default: the configuration's.")
+@click.option("--config", "path", metavar="FILE", help=_CONFIG_HELP)
+def agent(
+    agent_id: str | None,
+    session_key: str | None,
+    message: str,
+    model: str | None,
+    local: bool,
+    url: str | None,
+    token: str | None,
+    path: str | None,
+) -> None:
+    """Say one thing to an agent and print its answer as it comes."""
+    if message == "-":
+        message = sys.stdin.read()
+    configuration = _load(path, None)
+    order = TurnOrder(agent_id, session_key, message, model)
+    if local:
+        failure = trio.run(run_locally, configuration, order)
+    else:
+        failure = trio.run(run_through_gateway, configuration, order, url, token)
+    if failure is not None:
+        raise Problem(failure, 1)
+
+
+@cli.group()
+def config() -> None:
+    """Work with the configuration file."""
+
+
+@config.command()
+@click.option("--config", "path", metavar="FILE", help=_CONFIG_HELP)
+def check(path: str | None) -> None:
+    """Say whether the configuration can be used, and what in it is ignored."""
+    configuration = _load(path, None)
+    source = configuration.source or "no configuration file, the embedded default"
+    for key in configuration.ignored:
+        click.echo(f"{source}:{key.line}: {key.key}: ignored, it means nothing here")
+    house = configuration.house
+    click.echo(
+        f"{source}: ok; agents {', '.join(agent.id for agent in house.agents)}; "
+        f"providers {', '.join(provider.id for provider in house.providers)}"
+    )
+
+
+def _load(path: str | None, port: int | None) -> Configuration:
+    return load(path=path, port=port, environ=os.environ, cwd=Path.cwd(), home=Path.home())
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    try:
+        cli.main(args=list(arguments), prog_name="greenroom", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        click.echo(f"greenroom: {error.format_message()}", err=True)
+        return 2
+    except ConfigurationError as error:
+        click.echo("\n".join(f"greenroom: {problem}" for problem in error.problems), err=True)
+        return 2
+    except Problem as problem:
+        click.echo(f"greenroom: {problem}", err=True)
+        return problem.status
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    return 0
+
+
+def main() -> None:
+    """Run the command that the process was started with."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,215 @@
+"""`POST /v1/chat/completions`: one request becomes one turn, whose events become the answer.
+
+The task that reads the request submits the turn and writes the answer; when its client leaves, that
+one task is cancelled, and with it the stream, the run and the provider's socket. A stream's status
+waits for the turn's first event, so that an early failure is a status that SDKs can retry, but not
+longer than a while; after that comments keep the line open.
+"""
+
+import time
+from typing import TYPE_CHECKING
+
+import trio
+
+from greenroom.actors.house import House
+from greenroom.actors.turn import Progress, TurnEnded, TurnEvent, TurnStarted
+from greenroom.http.access import Record, record_of
+from greenroom.http.auth import Authenticator
+from greenroom.http.checks import Order, read_order
+from greenroom.http.config import Gateway
+from greenroom.http.errors import ApiError, of_exception
+from greenroom.http.exchange import (
+    JSON_TYPE,
+    SSE_HEADERS,
+    TEXT_TYPE,
+    ClientGone,
+    Exchange,
+    Header,
+    Receive,
+    Scope,
+    Send,
+)
+from greenroom.http.translate import DONE, KEEP_ALIVE, ChunkEncoder, CompletionBuilder, frame
+from greenroom.runtime import ReplyStream
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+PATH = "/v1/chat/completions"
+
+
+class Completions:
+    """The endpoint, as an ASGI application for its one path."""
+
+    def __init__(
+        self,
+        house: House,
+        gateway: Gateway,
+        authenticator: Authenticator,
+        log: "FilteringBoundLogger",
+    ) -> None:
+        self._house = house
+        self._gateway = gateway
+        self._authenticator = authenticator
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        exchange = Exchange(scope, receive, send)
+        record = record_of(scope)
+        if not self._gateway.chat_completions:
+            await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
+            return
+        if exchange.method != "POST":
+            await exchange.respond(405, (TEXT_TYPE, (b"allow", b"POST")), b"Method Not Allowed")
+            return
+        try:
+            order = await self._read(exchange)
+        except ApiError as error:
+            record.error = error.body.code or error.body.type
+            await exchange.respond_error(error)
+        except ClientGone:
+            record.error = "client_left"
+        else:
+            await self._answer_while_there(exchange, order, record)
+
+    async def _read(self, exchange: Exchange) -> Order:
+        await self._authenticator.check(exchange)
+        limits = self._gateway.limits
+        if (exchange.header(b"content-type") or "").startswith("multipart/"):
+            raise ApiError(
+                415,
+                "invalid_request_error",
+                "Send the request's body as JSON, not as a form.",
+                code="unsupported_media_type",
+            )
+        body = await exchange.read_body(limits.max_body_bytes, limits.body_timeout)
+        return read_order(
+            body,
+            exchange,
+            self._house,
+            max_depth=limits.max_json_depth,
+            session_from_user=self._gateway.session_from_user,
+        )
+
+    async def _answer_while_there(self, exchange: Exchange, order: Order, record: Record) -> None:
+        selection = order.selection
+        record.agent, record.session = selection.agent, selection.session
+        record.turn, record.stream = order.turn.id, order.stream
+        record.model = str(selection.route)
+        record.error = "client_left"
+        async with trio.open_nursery() as nursery:
+
+            async def cancel_when_left() -> None:
+                await exchange.until_client_leaves()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(cancel_when_left)
+            record.error = await self._answer(exchange, order, record)
+            nursery.cancel_scope.cancel()
+
+    async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
+        """Answer; return the code of the error that was sent, None for a whole answer."""
+        try:
+            submitted = self._house.submit(
+                order.selection.agent, order.selection.session, order.turn
+            )
+            async with submitted as events:
+                if order.stream:
+                    await self._stream(exchange, order, events, record)
+                else:
+                    await self._respond(exchange, order, events, record)
+        except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
+            api_error = of_exception(error)
+            if api_error.status == 500:
+                self._log.error("http.failed", request_id=record.request_id, exc_info=error)
+            if not exchange.started:
+                await exchange.respond_error(api_error)
+            else:
+                await exchange.write(frame(api_error.encode()) + DONE, more=False)
+            return api_error.body.code or api_error.body.type
+        return None
+
+    async def _respond(
+        self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
+    ) -> None:
+        builder = CompletionBuilder()
+        begun = trio.current_time()
+        async for event in events:
+            match event:
+                case TurnStarted():
+                    record.first_event_s = round(trio.current_time() - begun, 6)
+                case Progress(deltas):
+                    builder.progress(deltas)
+                case TurnEnded():
+                    _count(record, event)
+                    body = builder.end(event, *_identity(order))
+                    await exchange.respond(200, (JSON_TYPE, *_headers(order)), body)
+
+    async def _stream(
+        self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
+    ) -> None:
+        limits = self._gateway.limits
+        encoder = ChunkEncoder(*_identity(order), include_usage=order.include_usage)
+        begun = trio.current_time()
+        first: TurnEvent | None = None
+        with trio.move_on_after(limits.first_event):
+            first = await anext(events)
+        await exchange.start(200, (*SSE_HEADERS, *_headers(order)))
+        if first is None:
+            await exchange.write(KEEP_ALIVE)
+        else:
+            record.first_event_s = round(trio.current_time() - begun, 6)
+        while (batch := await _next_batch(events, limits.heartbeat)) is not None:
+            pieces: list[bytes] = []
+            ended = False
+            for event in batch:
+                match event:
+                    case TurnStarted():
+                        record.first_event_s = round(trio.current_time() - begun, 6)
+                    case Progress(deltas):
+                        pieces.append(encoder.progress(deltas))
+                    case TurnEnded():
+                        _count(record, event)
+                        pieces.append(encoder.end(event))
+                        ended = True
+            await exchange.write(b"".join(pieces) or KEEP_ALIVE, more=not ended)
+
+
+async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:
+    """Return all that is there, nothing after `heartbeat` seconds of silence, None at the end."""
+    batch: list[TurnEvent] = []
+    with trio.move_on_after(heartbeat):
+        try:
+            batch.append(await anext(events))
+        except StopAsyncIteration:
+            return None
+    while batch and (event := events.receive_nowait()) is not None:
+        batch.append(event)
+    return batch
+
+
+def _identity(order: Order) -> tuple[str, str, int]:
+    return f"chatcmpl-{order.turn.id}", order.model, int(time.time())
+
+
+def _headers(order: Order) -> tuple[Header, ...]:
+    selection = order.selection
+    return (
+        (b"x-greenroom-agent", selection.agent.encode()),
+        (b"x-greenroom-session-key", _printable(selection.session)),
+        (b"x-greenroom-model", _printable(str(selection.route))),
+    )
+
+
+def _printable(text: str) -> bytes:
+    """Return a header's value: what is not printable ASCII is percent-encoded UTF-8."""
+    return "".join(
+        char if " " <= char <= "~" and char != "%" else "".join(f"%{b:02X}" for b in char.encode())
+        for char in text
+    ).encode()
+
+
+def _count(record: Record, ended: TurnEnded) -> None:
+    record.prompt_tokens = ended.usage.prompt
+    record.completion_tokens = ended.usage.completion

@@ -1,0 +1,153 @@
+"""The agents: the file's, or the one that exists without any, and which of them is the default."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+from greenroom.actors.settings import AgentSettings, ProviderSettings
+from greenroom.http.config import schema
+from greenroom.http.config.findings import Findings
+from greenroom.http.config.nodes import KeyPath
+from greenroom.http.config.providers import OPENAI, OPENAI_KEY_VARIABLE, SCRIPTED
+from greenroom.http.config.scalars import suggestion
+
+MAIN = "main"
+
+_AGENTS = ("agents",)
+_DEFAULTS = ("agents", "defaults")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_Known = Mapping[str, ProviderSettings]
+
+
+class Household(NamedTuple):
+    """The agents, and the id of the default one among them."""
+
+    agents: tuple[AgentSettings, ...]
+    default: str
+
+
+class _Entry(NamedTuple):
+    id: str
+    path: KeyPath
+    id_path: KeyPath
+    agent: schema.Agent
+
+
+def resolve_agents(
+    agents: schema.Agents, providers: tuple[ProviderSettings, ...], findings: Findings
+) -> Household:
+    """Return the agents with their models; ids come out in lower case."""
+    known = {provider.id: provider for provider in providers}
+    model = _model(agents.defaults.model, (*_DEFAULTS, "model"), known, findings)
+    defaults = AgentSettings(
+        id=MAIN,
+        model=model or _first_model(providers),
+        instructions=agents.defaults.instructions,
+        time_limit=agents.defaults.timeout_seconds or math.inf,
+    )
+    entries = tuple(_entries(agents, findings))
+    _check_ids(entries, findings)
+    return Household(
+        tuple(_agent(entry, defaults, known, findings) for entry in entries) or (defaults,),
+        _default(entries, findings),
+    )
+
+
+def _entries(agents: schema.Agents, findings: Findings) -> Iterator[_Entry]:
+    if agents.entries is not None and agents.list is not None:
+        findings.problem(
+            (*_AGENTS, "list"), "agents.entries is there, too; move these agents into it"
+        )
+    for name, agent in (agents.entries or {}).items():
+        path: KeyPath = (*_AGENTS, "entries", name)
+        yield _Entry(name.lower(), path, path, agent)
+    for index, listed in enumerate(agents.list or ()):
+        path = (*_AGENTS, "list", index)
+        yield _Entry(listed.id.lower(), path, (*path, "id"), listed)
+
+
+def _check_ids(entries: tuple[_Entry, ...], findings: Findings) -> None:
+    first: dict[str, _Entry] = {}
+    for entry in entries:
+        if not _ID.fullmatch(entry.id):
+            findings.problem(
+                entry.id_path,
+                "an agent's id is 1 to 64 letters, digits, dashes and _, "
+                "and begins with a letter or digit",
+            )
+        elif entry.id in first:
+            line = findings.line(first[entry.id].id_path)
+            findings.problem(entry.id_path, f"the same id as the agent on line {line}")
+        first.setdefault(entry.id, entry)
+
+
+def _default(entries: tuple[_Entry, ...], findings: Findings) -> str:
+    marked = [entry for entry in entries if entry.agent.default]
+    for entry in marked[1:]:
+        line = findings.line((*marked[0].path, "default"))
+        findings.problem(
+            (*entry.path, "default"), f"a second default agent; the first is on line {line}"
+        )
+    ids = [entry.id for entry in marked or entries] or [MAIN]
+    return ids[0] if marked or MAIN not in ids else MAIN
+
+
+def _agent(
+    entry: _Entry,
+    defaults: AgentSettings,
+    known: _Known,
+    findings: Findings,
+) -> AgentSettings:
+    agent = entry.agent
+    time_limit = defaults.time_limit
+    if agent.timeout_seconds is not None:
+        time_limit = agent.timeout_seconds or math.inf
+    return AgentSettings(
+        id=entry.id,
+        model=_model(agent.model, (*entry.path, "model"), known, findings) or defaults.model,
+        name=agent.name,
+        instructions=defaults.instructions if agent.instructions is None else agent.instructions,
+        time_limit=time_limit,
+    )
+
+
+def _model(
+    choice: str | schema.ModelChoice | None,
+    path: KeyPath,
+    known: _Known,
+    findings: Findings,
+) -> str | None:
+    if isinstance(choice, schema.ModelChoice):
+        if choice.fallbacks:
+            findings.ignore((*path, "fallbacks"))
+        return _model(choice.primary, (*path, "primary"), known, findings)
+    if choice is not None:
+        _check_reference(choice, path, known, findings)
+    return choice
+
+
+def _check_reference(reference: str, path: KeyPath, known: _Known, findings: Findings) -> None:
+    name, _, model = reference.partition("/")
+    if not name or not model:
+        listing = (
+            provider
+            for provider, settings in known.items()
+            if any(listed.id == reference for listed in settings.models)
+        )
+        provider = next(listing, None)
+        hint = f'; put "{provider}/" before it' if provider else ""
+        findings.problem(path, f'expected "<provider>/<model>", got {findings.shown(path)}{hint}')
+        return
+    if name in known or findings.within(("models", "providers", name)):
+        return
+    hint = suggestion(name, tuple(known)) or f"; known are {', '.join(islice(known, 8))}"
+    if name == OPENAI:
+        hint = f"; set {OPENAI_KEY_VARIABLE} or define models.providers.openai"
+    findings.problem(path, f"no such provider in {findings.shown(path)}{hint}")
+
+
+def _first_model(providers: tuple[ProviderSettings, ...]) -> str:
+    listed = (f"{provider.id}/{model.id}" for provider in providers for model in provider.models)
+    return next(listed, f"{SCRIPTED.id}/{SCRIPTED.models[0].id}")

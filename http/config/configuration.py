@@ -1,0 +1,102 @@
+"""The configuration as the rest of the program has it: complete, checked, every default applied.
+
+Nothing in it shows a secret in its `repr`. Times are in seconds, sizes in bytes.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from greenroom.actors.settings import HouseSettings, Secret
+from greenroom.http.config.findings import IgnoredKey
+
+SecretSource = Literal["configuration", "environment", "generated"]
+"""Where a gateway's secret came from; a generated one is to be shown to the user once."""
+
+
+class TokenAuth(msgspec.Struct, frozen=True, tag="token"):
+    """Callers present a token as their bearer."""
+
+    secret: Secret
+    source: SecretSource
+
+
+class PasswordAuth(msgspec.Struct, frozen=True, tag="password"):
+    """Callers present a password as their bearer."""
+
+    secret: Secret
+    source: SecretSource
+
+
+class NoAuth(msgspec.Struct, frozen=True, tag="none"):
+    """Everyone may call; the host is loopback then."""
+
+
+Auth = TokenAuth | PasswordAuth | NoAuth
+
+
+class FailureLimits(msgspec.Struct, frozen=True):
+    """How many failed authentications within `window` lock an address out, and for how long."""
+
+    attempts: int = 10
+    window: float = 60.0
+    lockout: float = 300.0
+    exempt_loopback: bool = True
+
+
+class HttpLimits(msgspec.Struct, frozen=True):
+    """Bounds of one request.
+
+    `body_timeout` is for reading a request's body; `heartbeat` the longest silence of a stream;
+    `first_event` the longest wait for a run's first event before the status goes out; `shutdown`
+    the time that runs under way get to end; `max_json_depth` how deep a request's JSON may nest.
+    """
+
+    max_body_bytes: int = 20 * 1024 * 1024
+    body_timeout: float = 30.0
+    heartbeat: float = 15.0
+    first_event: float = 10.0
+    shutdown: float = 10.0
+    max_json_depth: int = 64
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """Where and how HTTP is served.
+
+    `host` is an IP address; port 0 lets the system choose. `chat_completions` switches the
+    endpoint; with `session_from_user`, a request's `user` makes its session.
+    """
+
+    host: str
+    port: int
+    auth: Auth
+    failures: FailureLimits
+    chat_completions: bool
+    session_from_user: bool
+    limits: HttpLimits
+
+
+LogLevel = Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"]
+LogFormat = Literal["auto", "json", "console"]
+
+
+class Logging(msgspec.Struct, frozen=True):
+    """What is logged and how; "auto" is "console" on a terminal, else "json"."""
+
+    level: LogLevel = "info"
+    format: LogFormat = "auto"
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """Everything that the program was told.
+
+    `source` is the file that it came from, None for the embedded default; `ignored` are that file's
+    keys that mean something to the existing product and nothing here, each with its line.
+    """
+
+    gateway: Gateway
+    house: HouseSettings
+    logging: Logging
+    source: Path | None
+    ignored: tuple[IgnoredKey, ...]

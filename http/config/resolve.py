@@ -1,0 +1,106 @@
+"""From what the file says to what the program is to do: the parts, put together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from greenroom.actors.settings import HouseSettings, SessionLimits
+from greenroom.http.config import schema
+from greenroom.http.config.agents import resolve_agents
+from greenroom.http.config.authentication import resolve_auth
+from greenroom.http.config.configuration import (
+    Configuration,
+    FailureLimits,
+    Gateway,
+    HttpLimits,
+    LogFormat,
+    Logging,
+)
+from greenroom.http.config.findings import Findings
+from greenroom.http.config.listening import resolve_host, resolve_port
+from greenroom.http.config.providers import resolve_providers
+
+_CONSOLE_STYLES: Mapping[str, LogFormat] = {
+    "pretty": "console",
+    "compact": "console",
+    "json": "json",
+}
+
+
+def resolve(
+    file: schema.File,
+    source: Path | None,
+    port: int | None,
+    environ: Mapping[str, str],
+    findings: Findings,
+) -> Configuration:
+    """Return the configuration, which means something only if `findings` has no problem after it.
+
+    `source` is None for the embedded default, which alone may make its token up.
+    """
+    gateway = _gateway(file.gateway, source, port, environ, findings)
+    house = _house(file, environ, findings)
+    logging = _logging(file.logging, findings)
+    return Configuration(
+        gateway=gateway, house=house, logging=logging, source=source, ignored=findings.ignored
+    )
+
+
+def _gateway(
+    gateway: schema.Gateway,
+    source: Path | None,
+    port: int | None,
+    environ: Mapping[str, str],
+    findings: Findings,
+) -> Gateway:
+    host = resolve_host(gateway, findings)
+    endpoints, limits, failures = (
+        gateway.http.endpoints,
+        gateway.http.limits,
+        gateway.auth.rate_limit,
+    )
+    if endpoints.responses.enabled:
+        findings.ignore(("gateway", "http", "endpoints", "responses", "enabled"))
+    return Gateway(
+        host=host,
+        port=resolve_port(gateway, port, environ, findings),
+        auth=resolve_auth(gateway.auth, host, environ, findings, generate=source is None),
+        failures=FailureLimits(
+            attempts=failures.max_attempts,
+            window=failures.window_ms / 1000,
+            lockout=failures.lockout_ms / 1000,
+            exempt_loopback=failures.exempt_loopback,
+        ),
+        chat_completions=endpoints.chat_completions.enabled,
+        session_from_user=endpoints.chat_completions.session_from_user,
+        limits=HttpLimits(
+            max_body_bytes=limits.max_body_bytes,
+            body_timeout=limits.body_timeout_seconds,
+            heartbeat=limits.heartbeat_seconds,
+            first_event=limits.first_event_seconds,
+            shutdown=limits.shutdown_seconds,
+            max_json_depth=limits.max_json_depth,
+        ),
+    )
+
+
+def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) -> HouseSettings:
+    providers = resolve_providers(file.models.providers, environ, findings)
+    household = resolve_agents(file.agents, providers, findings)
+    return HouseSettings(
+        agents=household.agents,
+        default_agent=household.default,
+        providers=providers,
+        sessions=SessionLimits(
+            waiting_turns=file.sessions.max_waiting_turns,
+            live_sessions=file.sessions.max_live,
+        ),
+    )
+
+
+def _logging(logging: schema.Logging, findings: Findings) -> Logging:
+    style = logging.console_style
+    if logging.format is not None and style is not None:
+        findings.ignore(("logging", "consoleStyle"))
+    if logging.format is not None or style is None:
+        return Logging(level=logging.level, format=logging.format or "auto")
+    return Logging(level=logging.level, format=_CONSOLE_STYLES[style])

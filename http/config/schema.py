@@ -1,0 +1,236 @@
+"""The file's shape: which keys stand where, of which type, within which bounds.
+
+A field is one key, in camelCase; None means that the file does not say. What takes more than one
+value to judge, or the environment, is not here but where it is resolved.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+
+from greenroom.actors.settings import (
+    AgentSettings,
+    ProviderSettings,
+    Secret,
+    SessionLimits,
+    TimeLimits,
+)
+from greenroom.http.config import ignored
+from greenroom.http.config.configuration import FailureLimits, HttpLimits, LogFormat, LogLevel
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+CountFromZero = Annotated[int, msgspec.Meta(ge=0)]
+Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**3)]
+Depth = Annotated[int, msgspec.Meta(ge=1, le=256)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+SecondsOrForever = Annotated[float, msgspec.Meta(ge=0)]
+Milliseconds = Annotated[float, msgspec.Meta(gt=0)]
+Price = Annotated[float, msgspec.Meta(ge=0)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+
+_FAILURES = FailureLimits()
+_LIMITS = HttpLimits()
+_TIMES = TimeLimits()
+_SESSIONS = SessionLimits()
+_PROVIDER = ProviderSettings(id="", api="scripted")
+_AGENT = AgentSettings(id="", model="")
+
+
+class Section(msgspec.Struct, frozen=True, rename="camel"):
+    """An object of the file; `ignores` names the keys that may stand in it without effect."""
+
+    ignores: ClassVar[frozenset[str]] = frozenset()
+
+
+class RateLimit(Section, frozen=True):
+    """`gateway.auth.rateLimit`: of failed authentications, per address."""
+
+    max_attempts: Count = _FAILURES.attempts
+    window_ms: Milliseconds = _FAILURES.window * 1000
+    lockout_ms: Milliseconds = _FAILURES.lockout * 1000
+    exempt_loopback: bool = _FAILURES.exempt_loopback
+
+
+class Auth(Section, frozen=True):
+    """`gateway.auth`."""
+
+    ignores = ignored.GATEWAY_AUTH
+    mode: Literal["token", "password", "none"] | None = None
+    token: Secret | None = None
+    password: Secret | None = None
+    rate_limit: RateLimit = RateLimit()
+
+
+class ChatCompletions(Section, frozen=True):
+    """`gateway.http.endpoints.chatCompletions`."""
+
+    ignores = ignored.CHAT_COMPLETIONS
+    enabled: bool = False
+    session_from_user: bool = True
+
+
+class Responses(Section, frozen=True):
+    """`gateway.http.endpoints.responses`, which is not served yet."""
+
+    ignores = ignored.RESPONSES
+    enabled: bool = False
+
+
+class Endpoints(Section, frozen=True):
+    """`gateway.http.endpoints`."""
+
+    chat_completions: ChatCompletions = ChatCompletions()
+    responses: Responses = Responses()
+
+
+class Limits(Section, frozen=True):
+    """`gateway.http.limits`."""
+
+    max_body_bytes: Bytes = _LIMITS.max_body_bytes
+    body_timeout_seconds: Seconds = _LIMITS.body_timeout
+    heartbeat_seconds: Seconds = _LIMITS.heartbeat
+    first_event_seconds: Seconds = _LIMITS.first_event
+    shutdown_seconds: Seconds = _LIMITS.shutdown
+    max_json_depth: Depth = _LIMITS.max_json_depth
+
+
+class Http(Section, frozen=True):
+    """`gateway.http`."""
+
+    ignores = ignored.GATEWAY_HTTP
+    endpoints: Endpoints = Endpoints()
+    limits: Limits = Limits()
+
+
+class Gateway(Section, frozen=True):
+    """`gateway`."""
+
+    ignores = ignored.GATEWAY
+    port: Port | None = None
+    bind: str = "loopback"
+    custom_bind_host: str | None = None
+    auth: Auth = Auth()
+    http: Http = Http()
+
+
+class Cost(Section, frozen=True):
+    """`models.providers.<id>.models[].cost`: money per million tokens."""
+
+    ignores = ignored.COST
+    input: Price = 0.0
+    output: Price = 0.0
+    cache_read: Price = 0.0
+    cache_write: Price = 0.0
+
+
+class Model(Section, frozen=True):
+    """`models.providers.<id>.models[]`; sizes in tokens."""
+
+    ignores = ignored.MODEL
+    id: Name
+    name: Name | None = None
+    reasoning: bool = False
+    input: tuple[Literal["text", "image", "audio", "video"], ...] = ("text",)
+    cost: Cost = Cost()
+    context_window: Count | None = None
+    max_tokens: Count | None = None
+
+
+class Timeouts(Section, frozen=True):
+    """`models.providers.<id>.timeouts`."""
+
+    connect: Seconds = _TIMES.connect
+    first_byte: Seconds = _TIMES.first_byte
+    silence: Seconds = _TIMES.silence
+
+
+class Provider(Section, frozen=True):
+    """`models.providers.<id>`."""
+
+    ignores = ignored.PROVIDER
+    api: Literal["openai-completions", "scripted"] = "openai-completions"
+    base_url: str | None = None
+    api_key: Secret | None = None
+    headers: dict[str, Secret] = {}
+    models: tuple[Model, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    max_concurrent: Count = _PROVIDER.max_concurrent
+    max_waiting: CountFromZero = _PROVIDER.max_waiting
+
+
+class Models(Section, frozen=True):
+    """`models`."""
+
+    ignores = ignored.MODELS
+    providers: dict[str, Provider] = {}
+
+
+class ModelChoice(Section, frozen=True):
+    """A model, and those to go on with where it fails."""
+
+    primary: str | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
+class AgentDefaults(Section, frozen=True):
+    """`agents.defaults`; a time of 0 is no limit."""
+
+    ignores = ignored.AGENT_DEFAULTS
+    model: str | ModelChoice | None = None
+    instructions: str | None = None
+    timeout_seconds: SecondsOrForever = _AGENT.time_limit
+
+
+class Agent(Section, frozen=True):
+    """`agents.entries.<id>`; what it does not say, the defaults say."""
+
+    ignores = ignored.AGENT
+    default: bool = False
+    name: Name | None = None
+    model: str | ModelChoice | None = None
+    instructions: str | None = None
+    timeout_seconds: SecondsOrForever | None = None
+
+
+class ListedAgent(Agent, frozen=True, kw_only=True):
+    """`agents.list[]`, the older way to write an agent."""
+
+    ignores = ignored.AGENT
+    id: str
+
+
+class Agents(Section, frozen=True):
+    """`agents`."""
+
+    ignores = ignored.AGENTS
+    defaults: AgentDefaults = AgentDefaults()
+    entries: dict[str, Agent] | None = None
+    list: tuple[ListedAgent, ...] | None = None
+
+
+class Sessions(Section, frozen=True):
+    """`sessions`."""
+
+    max_waiting_turns: Count = _SESSIONS.waiting_turns
+    max_live: Count = _SESSIONS.live_sessions
+
+
+class Logging(Section, frozen=True):
+    """`logging`."""
+
+    ignores = ignored.LOGGING
+    level: LogLevel = "info"
+    format: LogFormat | None = None
+    console_style: Literal["pretty", "compact", "json"] | None = None
+
+
+class File(Section, frozen=True):
+    """The whole file."""
+
+    ignores = ignored.ROOT
+    gateway: Gateway = Gateway()
+    models: Models = Models()
+    agents: Agents = Agents()
+    sessions: Sessions = Sessions()
+    logging: Logging = Logging()

@@ -1,0 +1,73 @@
+"""From bytes to typed JSON, with errors that name the field by its path in the request."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from greenroom.http.errors import ApiError, invalid
+
+T = TypeVar("T")
+
+_AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
+_OUTSIDE_OF_STRUCTURE = bytes(b for b in range(256) if b not in b'"\\[]{}')
+_AS_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_ESCAPE = re.compile(rb"\\.", re.DOTALL)
+_STRING = re.compile(rb'"[^"]*"')
+
+
+def decode(data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], param: str = "") -> T:
+    """Decode `data`; `param` is the path that leads to it, empty for the body itself.
+
+    Raises:
+        ApiError: 400; its `param` is the path of the value that is wrong.
+    """
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _wrong(str(error), param) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid(f"We could not parse the JSON body of your request: {error}.") from None
+
+
+def check_depth(body: bytes, limit: int) -> None:
+    """Refuse JSON that is nested more than `limit` deep, in time linear in the body's size.
+
+    Only brackets outside of strings count. Removing the innermost pairs once takes one level off.
+
+    Raises:
+        ApiError: 400.
+    """
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return
+    structure = body.translate(None, _OUTSIDE_OF_STRUCTURE)
+    structure = _STRING.sub(b"", _ESCAPE.sub(b"", structure)).translate(_AS_ONE_KIND)
+    too_deep = b"[" * (limit + 1)
+    for _ in range(limit):
+        shallower = structure.replace(b"[]", b"")
+        if not shallower or shallower == structure:
+            return  # flat enough, or no JSON at all, which the decoder will say
+        if too_deep in shallower:
+            break
+        structure = shallower
+    raise invalid(
+        f"We could not parse the JSON body of your request: it is nested more than {limit} deep.",
+        code="nesting_too_deep",
+    )
+
+
+def _wrong(text: str, param: str) -> ApiError:
+    found = _AT.match(text)
+    assert found is not None  # noqa: S101 - the pattern matches every text
+    what = found["what"]
+    path = (param + (found["path"] or "")).lstrip(".")
+    missing = _MISSING.match(what)
+    if missing is not None:
+        path = f"{path}.{missing['name']}".lstrip(".")
+        return invalid(
+            f"Missing required parameter: '{path}'.", path, code="missing_required_parameter"
+        )
+    where = f"Invalid '{path}'" if path else "Invalid request body"
+    code = "invalid_type" if what.startswith("Expected") else "invalid_value"
+    return invalid(f"{where}: {what[:1].lower()}{what[1:]}.", path or None, code=code)

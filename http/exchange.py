@@ -1,0 +1,126 @@
+"""One HTTP request over bare ASGI: read its body within bounds, answer it, hear of the client's leaving.
+
+The hot path speaks ASGI itself: one task reads, works and writes, so that the client's leaving can
+cancel exactly that task, and nothing outlives the request.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import trio
+
+from greenroom.http.errors import INVALID_REQUEST, ApiError
+
+Scope = MutableMapping[str, Any]
+Event = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Event]]
+Send = Callable[[Event], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON_TYPE = (b"content-type", b"application/json; charset=utf-8")
+TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
+SSE_HEADERS: tuple[Header, ...] = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class ClientGone(Exception):  # noqa: N818 - not an error of anyone's
+    """The client left before its request was whole."""
+
+
+class Exchange:
+    """A request and the answer to it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.client: tuple[str, int] | None = scope.get("client")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.started = False
+        self._ended = False
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header's value without its surrounding white space, None if absent or empty."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1").strip() or None
+
+    async def read_body(self, max_bytes: int, seconds: float) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            ApiError: 413 beyond `max_bytes`, 408 after `seconds`.
+            ClientGone: the client left.
+        """
+        declared = self.header(b"content-length")
+        if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+            raise _too_large(max_bytes)
+        pieces: list[bytes] = []
+        size = 0
+        with trio.move_on_after(seconds):
+            while True:
+                event = await self._receive()
+                if event["type"] == "http.disconnect":
+                    raise ClientGone
+                piece = event.get("body", b"")
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                pieces.append(piece)
+                if not event.get("more_body", False):
+                    return b"".join(pieces)
+        raise ApiError(
+            408,
+            INVALID_REQUEST,
+            "Request body timeout",
+            code="request_timeout",
+            headers={"connection": "close"},
+        )
+
+    async def until_client_leaves(self) -> None:
+        """Return when the client has left; call it once the body is read.
+
+        After a whole answer it never returns, because the server reports its own end of the
+        request as a disconnect, and whoever acted on that would cancel the server's own steps.
+        """
+        while (await self._receive())["type"] != "http.disconnect":
+            continue
+        if self._ended:
+            await trio.sleep_forever()
+
+    async def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+        """Send a whole answer."""
+        length = (b"content-length", str(len(body)).encode())
+        await self.start(status, (*headers, length))
+        await self.write(body, more=False)
+
+    async def respond_error(self, error: ApiError) -> None:
+        """Send an error's envelope."""
+        extra = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+        await self.respond(error.status, (JSON_TYPE, *extra), error.encode())
+
+    async def start(self, status: int, headers: Iterable[Header]) -> None:
+        """Send an answer's head."""
+        self.started = True
+        await self._send(
+            {"type": "http.response.start", "status": status, "headers": list(headers)}
+        )
+
+    async def write(self, piece: bytes, *, more: bool = True) -> None:
+        """Send a piece of an answer's body; waits while the client reads too slowly."""
+        self._ended = not more
+        await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError(
+        413,
+        INVALID_REQUEST,
+        f"Payload too large: the limit is {max_bytes} bytes.",
+        code="payload_too_large",
+        headers={"connection": "close"},
+    )

@@ -1,0 +1,59 @@
+"""The log: lines for a person on a terminal, JSON otherwise; nothing process-wide is set up."""
+
+import sys
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import msgspec
+import structlog
+
+from greenroom.http.config import Logging
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor
+
+_LEVELS = {
+    "silent": 100,
+    "fatal": 50,
+    "error": 40,
+    "warn": 30,
+    "info": 20,
+    "debug": 10,
+    "trace": 10,
+}
+
+
+def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLogger":
+    """Return a logger that writes to `to`, standard error if not given."""
+    stream = sys.stderr.buffer if to is None else to
+    as_json = settings.format == "json" or (settings.format == "auto" and not stream.isatty())
+    shared: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if as_json:
+        processors: list[Processor] = [
+            *shared,
+            structlog.processors.dict_tracebacks
+            if settings.level == "trace"
+            else structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(serializer=_encode),
+        ]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
+        processors = [*shared, renderer, _to_bytes]
+    logger = structlog.wrap_logger(
+        structlog.BytesLogger(stream),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
+    )
+    return cast("FilteringBoundLogger", logger.bind())
+
+
+def _encode(event: object, **_: object) -> bytes:
+    return msgspec.json.encode(event, enc_hook=repr)
+
+
+def _to_bytes(_: object, __: str, line: object) -> bytes:
+    return str(line).encode()

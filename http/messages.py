@@ -1,0 +1,238 @@
+"""From a request's messages and tools to entries and tools, each error naming its place."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from greenroom.actors.entries import (
+    AssistantEntry,
+    Content,
+    Entry,
+    MediaPart,
+    Part,
+    SystemEntry,
+    TextPart,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolEntry,
+    UserEntry,
+)
+from greenroom.http.decode import decode
+from greenroom.http.errors import ApiError, invalid
+from greenroom.http.wire import (
+    ChatMessage,
+    ContentPart,
+    ImageUrl,
+    MessageToolCall,
+    RequestTool,
+    ToolChoiceObject,
+    given,
+)
+
+_message = msgspec.json.Decoder(ChatMessage)
+_part = msgspec.json.Decoder(ContentPart)
+_image = msgspec.json.Decoder(ImageUrl)
+_call = msgspec.json.Decoder(MessageToolCall)
+_tool = msgspec.json.Decoder(RequestTool)
+_choice = msgspec.json.Decoder(str | ToolChoiceObject)
+
+_TOOL_NAME_LENGTH = 64
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+
+
+def read_messages(raw: Sequence[msgspec.Raw]) -> tuple[Entry, ...]:
+    """Translate a request's messages, in order.
+
+    Raises:
+        ApiError: 400, naming the message.
+    """
+    return tuple(
+        _entry(decode(item, _message, f"messages[{index}]"), f"messages[{index}]")
+        for index, item in enumerate(raw)
+    )
+
+
+def check_images(raw: Sequence[msgspec.Raw]) -> None:
+    """Refuse images that no provider could read; only URLs and data URLs are images.
+
+    Raises:
+        ApiError: 400.
+    """
+    for index, item in enumerate(raw):
+        content = _message.decode(item).content
+        for place, piece in enumerate(content if isinstance(content, list) else ()):
+            part = _part.decode(piece)
+            if part.type == "image_url":
+                param = f"messages[{index}].content[{place}].image_url"
+                image = decode(part.image_url, _image, param) if given(part.image_url) else None
+                if image is None or not image.url.startswith(
+                    ("data:image/", "https://", "http://")
+                ):
+                    raise invalid(
+                        "Invalid image_url content in `messages`. Give `image_url.url` as an http(s) "
+                        "URL or a data:image/… URL.",
+                        f"{param}.url",
+                    )
+
+
+def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
+    """Translate a request's tools; their definitions stay as they are.
+
+    Raises:
+        ApiError: 400.
+    """
+    tools: list[Tool] = []
+    for index, item in enumerate(raw or ()):
+        param = f"tools[{index}]"
+        tool = decode(item, _tool, param)
+        named = tool.function if tool.type == "function" else tool.custom
+        if named is None:
+            raise _bad_tools(f"`{param}.{tool.type}` is missing.", f"{param}.{tool.type}")
+        if not 0 < len(named.name) <= _TOOL_NAME_LENGTH or set(named.name) - _NAME_CHARACTERS:
+            raise _bad_tools(
+                f"a tool's name is 1 to {_TOOL_NAME_LENGTH} of a-z, A-Z, 0-9, _ and -.",
+                f"{param}.{tool.type}.name",
+            )
+        if any(other.name == named.name for other in tools):
+            raise _bad_tools(f"two tools are named '{named.name}'.", f"{param}.{tool.type}.name")
+        tools.append(Tool(named.name, bytes(item), tool.type))
+    return tuple(tools)
+
+
+def read_tool_choice(raw: msgspec.Raw, tools: Sequence[Tool]) -> ToolChoice | None:
+    """Translate `tool_choice`; "none" and "auto" without tools mean nothing.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not given(raw):
+        return None
+    choice = decode(raw, _choice, "tool_choice")
+    definition = bytes(raw)
+    if isinstance(choice, str):
+        if choice not in ("none", "auto", "required"):
+            raise _bad_tools(
+                f"`tool_choice` must be none, auto, required or an object, not '{choice}'.",
+                "tool_choice",
+            )
+        if not tools:
+            if choice == "required":
+                raise _bad_tools(
+                    "`tool_choice` is required, but there are no `tools`.", "tool_choice"
+                )
+            return None
+        match choice:
+            case "none":
+                return ToolChoice("none", definition)
+            case "auto":
+                return ToolChoice("auto", definition)
+            case _:
+                return ToolChoice("required", definition)
+    names, mode = _names_of(choice)
+    offered = {tool.name for tool in tools}
+    for name in names:
+        if name not in offered:
+            raise _bad_tools(
+                f"`tool_choice` names '{name}', which is not in `tools`.", "tool_choice"
+            )
+    return ToolChoice("auto" if mode == "auto" else "required", definition, names)
+
+
+def _names_of(choice: ToolChoiceObject) -> tuple[tuple[str, ...], str]:
+    match choice:
+        case ToolChoiceObject(type="function", function=named) if named is not None:
+            return (named.name,), "required"
+        case ToolChoiceObject(type="custom", custom=named) if named is not None:
+            return (named.name,), "required"
+        case ToolChoiceObject(type="allowed_tools", allowed_tools=allowed) if allowed is not None:
+            tools = [tool.function or tool.custom for tool in allowed.tools]
+            return tuple(tool.name for tool in tools if tool is not None), allowed.mode
+        case _:
+            param = f"tool_choice.{choice.type}"
+            raise _bad_tools(f"`{param}` is missing.", param)
+
+
+def _bad_tools(message: str, param: str) -> ApiError:
+    return invalid(f"Invalid tools/tool_choice: {message}", param, code="invalid_value")
+
+
+def _entry(message: ChatMessage, param: str) -> Entry:
+    match message.role:
+        case "developer" | "system":
+            return SystemEntry(_content(message, param))
+        case "user":
+            return UserEntry(_content(message, param), message.name)
+        case "assistant":
+            return _assistant(message, param)
+        case "tool":
+            if not message.tool_call_id:
+                raise _missing(f"{param}.tool_call_id")
+            return ToolEntry(message.tool_call_id, _content(message, param))
+        case "function":
+            raise invalid(
+                f"Invalid '{param}.role': the role 'function' is deprecated and not supported; "
+                "use the role 'tool' with a 'tool_call_id'.",
+                f"{param}.role",
+                code="unsupported_value",
+            )
+
+
+def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
+    calls: list[ToolCall] = []
+    for index, raw in enumerate(message.tool_calls or ()):
+        place = f"{param}.tool_calls[{index}]"
+        call = decode(raw, _call, place)
+        match call:
+            case MessageToolCall(type="function", function=function) if function is not None:
+                calls.append(ToolCall(call.id, function.name, function.arguments))
+            case MessageToolCall(type="custom", custom=custom) if custom is not None:
+                calls.append(ToolCall(call.id, custom.name, custom.input, "custom"))
+            case _:
+                raise _missing(f"{place}.{call.type}")
+    text: str | None = None
+    refusal = message.refusal
+    if isinstance(message.content, str):
+        text = message.content
+    elif message.content is not None:
+        parts = [
+            decode(raw, _part, f"{param}.content[{i}]") for i, raw in enumerate(message.content)
+        ]
+        text = "".join(part.text or "" for part in parts) or None
+        refusal = refusal or "".join(part.refusal or "" for part in parts) or None
+    if text is None and not calls and refusal is None:
+        raise invalid(
+            f"Invalid '{param}.content': an assistant message needs content, tool_calls or a refusal.",
+            f"{param}.content",
+            code="invalid_value",
+        )
+    return AssistantEntry(text, tuple(calls), refusal)
+
+
+def _content(message: ChatMessage, param: str) -> Content:
+    content = message.content
+    if content is None:
+        raise _missing(f"{param}.content")
+    if isinstance(content, str):
+        return content
+    return tuple(
+        _translate_part(raw, f"{param}.content[{index}]") for index, raw in enumerate(content)
+    )
+
+
+def _translate_part(raw: msgspec.Raw, param: str) -> Part:
+    part = decode(raw, _part, param)
+    match part.type:
+        case "text" | "refusal":
+            text = part.text if part.type == "text" else part.refusal
+            if text is None:
+                raise _missing(f"{param}.{part.type}")
+            return TextPart(text)
+        case "image_url" | "input_audio" | "file":
+            return MediaPart(part.type, bytes(raw))
+
+
+def _missing(param: str) -> ApiError:
+    return invalid(
+        f"Missing required parameter: '{param}'.", param, code="missing_required_parameter"
+    )

@@ -1,0 +1,48 @@
+"""`/v1/models`: what a request's `model` field can name, agents first, then the listed models."""
+
+from greenroom.actors.house import House
+from greenroom.http.errors import INVALID_REQUEST, ApiError
+from greenroom.http.wire import Model, ModelList
+
+
+class Catalogue:
+    """The models of one house; `created` is when it was opened, in Unix seconds."""
+
+    def __init__(self, house: House, created: int) -> None:
+        agents = [house.default_agent, *house.agent_ids]
+        ids = ["openclaw", "openclaw/default"]
+        ids.extend(f"openclaw/{agent}" for agent in dict.fromkeys(agents))
+        self._models = {id_: _model(id_, created, "openclaw") for id_ in ids}
+        self._agents = house.agent_ids
+        self._created = created
+        for model in house.router.models:
+            self._models.setdefault(model.id, _model(model.id, created, model.provider))
+
+    def list(self) -> ModelList:
+        """Return all of them."""
+        return ModelList(data=tuple(self._models.values()))
+
+    def find(self, id_: str) -> Model:
+        """Return one; an agent is found under each of its forms.
+
+        Raises:
+            ApiError: 404.
+        """
+        for prefix in ("openclaw:", "agent:"):
+            name = id_.removeprefix(prefix)
+            if name != id_ and name.lower() in self._agents:
+                return _model(id_, self._created, "openclaw")
+        found = self._models.get(id_)
+        if found is None:
+            raise ApiError(
+                404,
+                INVALID_REQUEST,
+                f"The model '{id_}' does not exist",
+                param="model",
+                code="model_not_found",
+            )
+        return found
+
+
+def _model(id_: str, created: int, owner: str) -> Model:
+    return Model(id=id_, created=created, owned_by=owner)

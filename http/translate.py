@@ -1,0 +1,155 @@
+"""From a turn's events to the bytes that a client reads; pure, and the same for the same events."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from greenroom.actors.answer import Answer
+from greenroom.actors.channels.channel import (
+    Delta,
+    Deltas,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallStart,
+    Usage,
+)
+from greenroom.actors.entries import AssistantEntry
+from greenroom.actors.turn import TurnEnded
+from greenroom.http import wire
+
+_encoder = msgspec.json.Encoder()
+
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def frame(data: bytes) -> bytes:
+    """Return one server-sent event; `data` is one line of JSON."""
+    return b"data: " + data + b"\n\n"
+
+
+def usage_of(usage: Usage) -> wire.CompletionUsage:
+    """Return a turn's usage in the API's form."""
+    return wire.CompletionUsage(
+        usage.prompt,
+        usage.completion,
+        usage.prompt + usage.completion,
+        wire.PromptDetails(usage.cached),
+        wire.CompletionDetails(usage.reasoning),
+    )
+
+
+class ChunkEncoder:
+    """Encodes one streamed answer: role, deltas, finish, usage if asked, end.
+
+    The role goes out with the first delta, because a turn that begins with a tool call has null
+    content, and one that begins with text an empty one.
+    """
+
+    def __init__(self, id_: str, model: str, created: int, *, include_usage: bool) -> None:
+        self._id = id_
+        self._model = model
+        self._created = created
+        self._include_usage = include_usage
+        self._usage: UnsetType | None = None if include_usage else UNSET
+        self._has_role = False
+        self._custom: set[int] = set()
+
+    def progress(self, deltas: Deltas) -> bytes:
+        """Encode a batch, as one piece."""
+        pieces = [] if self._has_role or not deltas else [self._role(deltas[0])]
+        pieces.extend([self._chunk(self._delta(delta)) for delta in deltas])
+        return b"".join(pieces)
+
+    def end(self, ended: TurnEnded) -> bytes:
+        """Encode a good end, as one piece."""
+        pieces = [] if self._has_role else [self._role(None)]
+        pieces.append(self._chunk(wire.Delta(), ended.reason.value))
+        if self._include_usage:
+            pieces.append(self._frame((), usage_of(ended.usage)))
+        pieces.append(DONE)
+        return b"".join(pieces)
+
+    def _role(self, first: Delta | None) -> bytes:
+        self._has_role = True
+        content = None if isinstance(first, ToolCallStart) else ""
+        return self._chunk(wire.Delta(role="assistant", content=content))
+
+    def _chunk(self, delta: wire.Delta, finish: str | None = None) -> bytes:
+        return self._frame((wire.ChunkChoice(delta=delta, finish_reason=finish),), self._usage)
+
+    def _frame(
+        self,
+        choices: tuple[wire.ChunkChoice, ...],
+        usage: wire.CompletionUsage | UnsetType | None,
+    ) -> bytes:
+        chunk = wire.Chunk(
+            id=self._id, created=self._created, model=self._model, choices=choices, usage=usage
+        )
+        return frame(_encoder.encode(chunk))
+
+    def _delta(self, delta: Delta) -> wire.Delta:
+        match delta:
+            case TextDelta(text):
+                return wire.Delta(content=text)
+            case ReasoningDelta(text):
+                return wire.Delta(reasoning_content=text)
+            case RefusalDelta(text):
+                return wire.Delta(refusal=text)
+            case ToolCallStart(index, id_, name, custom):
+                if custom:
+                    self._custom.add(index)
+                call = _call(id_, name, "", custom=custom, index=index)
+                return wire.Delta(tool_calls=(call,))
+            case ToolCallArguments(index, fragment):
+                if index in self._custom:
+                    part = wire.ToolCallOut(index, custom=wire.CustomDelta(fragment))
+                else:
+                    part = wire.ToolCallOut(index, function=wire.FunctionDelta(fragment))
+                return wire.Delta(tool_calls=(part,))
+            case Finish() | Usage():
+                msg = "the end of a turn is told by TurnEnded, not by progress"
+                raise AssertionError(msg)
+
+
+class CompletionBuilder:
+    """Builds one whole answer from the same events."""
+
+    def __init__(self) -> None:
+        self._answer = Answer()
+        self._reasoning: list[str] = []
+
+    def progress(self, deltas: Deltas) -> None:
+        """Add a batch."""
+        self._answer.take(deltas)
+        self._reasoning.extend(d.text for d in deltas if isinstance(d, ReasoningDelta))
+
+    def end(self, ended: TurnEnded, id_: str, model: str, created: int) -> bytes:
+        """Encode the `chat.completion` object."""
+        self._answer.take((Finish(ended.reason),))
+        entry = self._answer.entry() or AssistantEntry("")
+        calls = tuple(
+            _call(call.id, call.name, call.arguments, custom=call.kind == "custom")
+            for call in entry.tool_calls
+        )
+        message = wire.MessageOut(
+            content=entry.text,
+            refusal=entry.refusal,
+            reasoning_content="".join(self._reasoning) or UNSET,
+            tool_calls=calls or UNSET,
+        )
+        choice = wire.CompletionChoice(message=message, finish_reason=ended.reason.value)
+        completion = wire.Completion(
+            id=id_, created=created, model=model, choices=(choice,), usage=usage_of(ended.usage)
+        )
+        return _encoder.encode(completion)
+
+
+def _call(
+    id_: str, name: str, arguments: str, *, custom: bool, index: int | UnsetType = UNSET
+) -> wire.ToolCallOut:
+    if custom:
+        return wire.ToolCallOut(index, id_, "custom", custom=wire.CustomDelta(arguments, name))
+    return wire.ToolCallOut(index, id_, "function", function=wire.FunctionDelta(arguments, name))
