@@ -1,0 +1,54 @@
+# `make serve` runs the gateway, `make test` passes the tests; each sets itself up in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: serve test check format wheel-test lock clean
+
+serve: $(VENV)/.installed
+	@$(BIN)/greenroom serve $(ARGS)
+
+test: $(VENV)/.developed
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.developed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy typings/greenroom tests
+	$(BIN)/basedpyright
+
+format: $(VENV)/.developed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# The tests against an installed wheel: what pyproject's list of packages forgets is missing there.
+wheel-test: WHEEL_VENV := .venv-wheel
+wheel-test:
+	rm -rf $(WHEEL_VENV) dist build
+	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_VENV)/bin/pip install --quiet --requirement requirements-dev.lock
+	$(WHEEL_VENV)/bin/python -m build --wheel --outdir dist .
+	$(WHEEL_VENV)/bin/pip install --quiet --no-deps dist/*.whl
+	$(WHEEL_VENV)/bin/pytest $(ARGS)
+
+# Needs uv; the lock names versions only, so that any registry serves.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --upgrade \
+	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .venv-wheel dist build *.egg-info
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.developed: pyproject.toml requirements-dev.lock | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --requirement requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@ $(VENV)/.installed
