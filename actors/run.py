@@ -67,8 +67,11 @@ class Run(Actor[Begin]):
             async with self._provider.stream(Lease()) as lease:
                 permit = await anext(lease)
                 async with permit.channel.open(self._prompt) as batches:
-                    await self._port.send(TurnStarted(self._turn, self._route))
+                    started = False
                     async for deltas in batches:
+                        if not started:
+                            started = True
+                            await self._port.send(TurnStarted(self._turn, self._route))
                         self._answer.take(deltas)
                         told = _without_the_end(deltas)
                         if told:

@@ -75,7 +75,7 @@ class Session(Actor[SessionMessage]):
         await self._advance()
 
     def _enqueue(self, message: Submit, turn: TurnRequest) -> None:
-        if len(self._waiting) >= self._limits.waiting_turns:
+        if self._running is not None and len(self._waiting) >= self._limits.waiting_turns:
             raise TurnFailed.of(
                 FailureKind.BUSY,
                 f"Session '{self._key}' has {len(self._waiting)} turns waiting, which is its limit. "
@@ -126,10 +126,11 @@ class Session(Actor[SessionMessage]):
                 entry = answer.entry()
                 if entry is not None:
                     self._transcript.commit(running.plan, entry)
-                if failure is not None:
-                    running.port.fail(TurnFailed(failure))
-                elif answer.reason is not None:
+                if answer.reason is not None:
+                    # It is whole, whatever came after it.
                     running.port.close(TurnEnded(answer.reason, answer.usage))
+                elif failure is not None:
+                    running.port.fail(TurnFailed(failure))
                 else:
                     running.port.fail(_internal("The model's answer has no end."))
             case _:

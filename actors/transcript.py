@@ -16,6 +16,7 @@ from greenroom.actors.entries import (
     AssistantEntry,
     Content,
     TextPart,
+    ToolCall,
     ToolEntry,
     TranscriptEntry,
     UserEntry,
@@ -62,17 +63,22 @@ class Transcript:
         - the longest common prefix with the transcript stays, the rest of the transcript is cut;
         - but a window on the transcript's end (a client that forgets the oldest) cuts nothing.
 
+        While all answers were cut off, a client that threw them away has none to send: if it begins
+        with all that its user has said, that is the conversation again.
+
         Raises:
             TurnFailed: a tool result answers no open call, or an open call has no result.
         """
         answers = [i for i, item in enumerate(sent) if isinstance(item.entry, AssistantEntry)]
         split = answers[-1] + 1 if answers else 0
-        known, fresh = sent[:split], sent[split:]
+        if not answers and self._is_told_again(sent):
+            split = len(sent)
+        known = sent[:split]
         keep, matched = self._common_prefix(known)
-        if not known or (matched == 0 and self._ends_with(known)):
+        if not known or (matched < len(known) and self._ends_with(known)):
             keep, matched = len(self._entries), len(known)
-        base = self._entries[:keep]
-        return Plan(keep, tuple(_joined(base, [*known[matched:], *fresh])))
+        last = sent[-1].param if sent else "messages"
+        return Plan(keep, tuple(_joined(self._entries[:keep], sent[matched:], last)))
 
     def preview(self, plan: Plan) -> tuple[TranscriptEntry, ...]:
         """Return the entries as `plan` leaves them."""
@@ -102,14 +108,24 @@ class Transcript:
         return ours, len(known)
 
     def _ends_with(self, known: Sequence[Sent]) -> bool:
-        tail = self._entries[-len(known) :]
+        tail = [entry for entry in self._entries if not _is_synthetic(entry)][-len(known) :]
         return len(tail) == len(known) and all(
             _same(entry, item.entry) for entry, item in zip(tail, known, strict=True)
         )
 
+    def _is_told_again(self, sent: Sequence[Sent]) -> bool:
+        """Say whether `sent`, without an answer, repeats a transcript that has no whole answer."""
+        told = [entry for entry in self._entries if not _is_interrupted(entry)]
+        return len(told) <= len(sent) and all(
+            isinstance(entry, UserEntry) and _same(entry, item.entry)
+            for entry, item in zip(told, sent, strict=False)
+        )
 
-def _joined(base: Sequence[TranscriptEntry], new: Sequence[Sent]) -> Iterator[TranscriptEntry]:
-    """Yield `new` with the results that the open calls of `base` are due."""
+
+def _joined(
+    base: Sequence[TranscriptEntry], new: Sequence[Sent], last: str
+) -> Iterator[TranscriptEntry]:
+    """Yield `new` with the results that the open calls of `base` are due; `last` is the end's place."""
     waiting = _open_calls(base)
     from_session = bool(waiting)
     for item in new:
@@ -125,18 +141,21 @@ def _joined(base: Sequence[TranscriptEntry], new: Sequence[Sent]) -> Iterator[Tr
                 calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
                 waiting, from_session = [call.id for call in calls], False
         yield item.entry
-    if waiting and new:
-        raise _unanswered(new[-1].param, waiting)
+    if waiting:
+        raise _unanswered(last, waiting)
 
 
 def _open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:
-    answered: set[str] = set()
+    answered: list[str] = []
     for entry in reversed(entries):
         match entry:
             case ToolEntry(call_id=call_id):
-                answered.add(call_id)
+                answered.append(call_id)
             case AssistantEntry(tool_calls=calls):
-                return [call.id for call in calls if call.id not in answered]
+                waiting = [call.id for call in calls]
+                for call_id in answered:
+                    waiting.remove(call_id)
+                return waiting
             case UserEntry():
                 break
     return []
@@ -164,6 +183,10 @@ def _is_synthetic(entry: TranscriptEntry) -> bool:
     return isinstance(entry, ToolEntry) and entry.synthetic
 
 
+def _is_interrupted(entry: TranscriptEntry) -> bool:
+    return isinstance(entry, AssistantEntry) and entry.interrupted
+
+
 def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
     """Say whether a client's entry is our entry, however it spells it."""
     match ours, theirs:
@@ -184,7 +207,27 @@ def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
     if ours.interrupted and not theirs.tool_calls:
         # How much of a cut answer reached its client is not known here.
         return mine.startswith(yours) or yours.startswith(mine)
-    return mine == yours and ours.tool_calls == theirs.tool_calls
+    return (
+        mine == yours
+        and len(ours.tool_calls) == len(theirs.tool_calls)
+        and all(map(_same_call, ours.tool_calls, theirs.tool_calls))
+    )
+
+
+def _same_call(ours: ToolCall, theirs: ToolCall) -> bool:
+    if ours == theirs:
+        return True
+    if (ours.id, ours.name, ours.kind) != (theirs.id, theirs.name, theirs.kind):
+        return False
+    # Clients keep the arguments decoded and spell them anew, with other spaces and escapes.
+    return ours.kind == "function" and _same_json(ours.arguments or "{}", theirs.arguments or "{}")
+
+
+def _same_json(ours: str, theirs: str) -> bool:
+    try:
+        return bool(msgspec.json.decode(ours) == msgspec.json.decode(theirs))
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
 
 
 def _canonical(content: Content) -> Content:

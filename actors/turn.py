@@ -37,7 +37,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
 
 
 class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
-    """The model has begun to answer."""
+    """The model has said its first word, or ended without one."""
 
     turn: str
     route: Route

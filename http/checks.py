@@ -9,7 +9,7 @@ import msgspec
 from greenroom.actors.entries import Sampling, ToolEntry, UserEntry
 from greenroom.actors.house import House, new_id
 from greenroom.actors.turn import TurnRequest
-from greenroom.http.decode import check_depth, decode
+from greenroom.http.decode import check_depth, check_text, decode
 from greenroom.http.errors import invalid
 from greenroom.http.exchange import Exchange
 from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
@@ -43,6 +43,7 @@ def read_order(
     Raises:
         ApiError: 400 or 404; the first thing that is wrong, in the order above.
     """
+    check_text(body)
     check_depth(body, max_depth)
     fields = decode(body, _fields)
     request = decode(body, _request)

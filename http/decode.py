@@ -11,9 +11,8 @@ T = TypeVar("T")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
-_OUTSIDE_OF_STRUCTURE = bytes(b for b in range(256) if b not in b'"\\[]{}')
+_OUTSIDE_OF_STRUCTURE = bytes(b for b in range(256) if b not in b'"[]{}')
 _AS_ONE_KIND = bytes.maketrans(b"{}", b"[]")
-_ESCAPE = re.compile(rb"\\.", re.DOTALL)
 _STRING = re.compile(rb'"[^"]*"')
 
 
@@ -27,7 +26,19 @@ def decode(data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], param: s
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise _wrong(str(error), param) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise invalid(f"We could not parse the JSON body of your request: {error}.") from None
+
+
+def check_text(body: bytes) -> None:
+    """Refuse a body that is not UTF-8, also where it is passed on and not read.
+
+    Raises:
+        ApiError: 400.
+    """
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
         raise invalid(f"We could not parse the JSON body of your request: {error}.") from None
 
 
@@ -41,15 +52,17 @@ def check_depth(body: bytes, limit: int) -> None:
     """
     if body.count(b"[") + body.count(b"{") <= limit:
         return
-    structure = body.translate(None, _OUTSIDE_OF_STRUCTURE)
-    structure = _STRING.sub(b"", _ESCAPE.sub(b"", structure)).translate(_AS_ONE_KIND)
+    # Pairs of backslashes go first, so that one before a quote is one that escapes it.
+    without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    structure = without_escapes.translate(None, _OUTSIDE_OF_STRUCTURE)
+    structure = _STRING.sub(b"", structure).translate(_AS_ONE_KIND)
     too_deep = b"[" * (limit + 1)
     for _ in range(limit):
         shallower = structure.replace(b"[]", b"")
-        if not shallower or shallower == structure:
-            return  # flat enough, or no JSON at all, which the decoder will say
         if too_deep in shallower:
             break
+        if not shallower or shallower == structure:
+            return  # flat enough, or no JSON at all, which the decoder will say
         structure = shallower
     raise invalid(
         f"We could not parse the JSON body of your request: it is nested more than {limit} deep.",

@@ -59,7 +59,7 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
 
 
 _TABLE: dict[FailureKind, tuple[int, str, str | None, str]] = {
-    # kind: status, type, code if the failure has none, what stands before its message
+    # kind: status, type, code (below 500 only if the failure has none), what stands before the message
     FailureKind.INVALID_REQUEST: (400, INVALID_REQUEST, None, ""),
     FailureKind.NOT_FOUND: (404, INVALID_REQUEST, None, ""),
     FailureKind.BUSY: (429, "rate_limit_error", "busy", ""),
@@ -71,7 +71,7 @@ _TABLE: dict[FailureKind, tuple[int, str, str | None, str]] = {
         502,
         "api_error",
         "upstream_auth_error",
-        "upstream provider refused the gateway's key: ",
+        "upstream provider error: ",
     ),
     FailureKind.UPSTREAM_QUOTA: (402, "insufficient_quota", "insufficient_quota", ""),
     FailureKind.UPSTREAM_RATE_LIMITED: (429, "rate_limit_error", "rate_limit_exceeded", ""),
@@ -98,7 +98,8 @@ def of_failure(failure: Failure) -> ApiError:
     headers: dict[str, str] = {}
     if failure.retry_after is not None:
         headers["retry-after-ms"] = str(max(1, round(failure.retry_after * 1000)))
-        headers["retry-after"] = f"{max(failure.retry_after, 0.001):g}"
+        seconds = f"{max(failure.retry_after, 0.001):.3f}"
+        headers["retry-after"] = seconds.rstrip("0").removesuffix(".")
     if failure.kind in _POINTLESS_TO_RETRY:
         headers |= NO_RETRY
     return ApiError(
@@ -106,7 +107,7 @@ def of_failure(failure: Failure) -> ApiError:
         type_,
         before + failure.message,
         param=failure.param,
-        code=failure.code or code,
+        code=code if status >= 500 else failure.code or code,
         headers=headers,
     )
 

@@ -77,6 +77,11 @@ async def _stay_with_http1(_: object) -> None:
     """Take no request as the beginning of cleartext HTTP/2."""
 
 
+def base_url(host: str, port: int) -> str:
+    """Return the URL of what listens on an address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 async def open_listener(host: str, port: int) -> trio.SocketListener:
     """Listen on one address.
 

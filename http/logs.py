@@ -1,5 +1,6 @@
 """The log: lines for a person on a terminal, JSON otherwise; nothing process-wide is set up."""
 
+import json
 import sys
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -9,10 +10,10 @@ import structlog
 from greenroom.http.config import Logging
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger, Processor
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 _LEVELS = {
-    "silent": 100,
+    "silent": 50,
     "fatal": 50,
     "error": 40,
     "warn": 30,
@@ -20,6 +21,8 @@ _LEVELS = {
     "debug": 10,
     "trace": 10,
 }
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLogger":
@@ -30,6 +33,8 @@ def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLo
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if settings.level == "silent":
+        shared.insert(0, _drop)
     if as_json:
         processors: list[Processor] = [
             *shared,
@@ -42,7 +47,7 @@ def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLo
         renderer = structlog.dev.ConsoleRenderer(
             colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-        processors = [*shared, renderer, _to_bytes]
+        processors = [*shared, _without_controls, renderer, _to_bytes]
     logger = structlog.wrap_logger(
         structlog.BytesLogger(stream),
         processors=processors,
@@ -51,9 +56,24 @@ def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLo
     return cast("FilteringBoundLogger", logger.bind())
 
 
+def _drop(_: object, __: str, event: "EventDict") -> "EventDict":
+    raise structlog.DropEvent
+
+
+def _without_controls(_: object, __: str, event: "EventDict") -> "EventDict":
+    """Escape what would be an order to the terminal; some values are a stranger's."""
+    return {
+        name: value.translate(_CONTROLS) if isinstance(value, str) else value
+        for name, value in event.items()
+    }
+
+
 def _encode(event: object, **_: object) -> bytes:
-    return msgspec.json.encode(event, enc_hook=repr)
+    try:
+        return msgspec.json.encode(event, enc_hook=repr)
+    except UnicodeEncodeError:  # half of a surrogate pair, which ASCII can tell
+        return json.dumps(event, default=repr).encode()
 
 
 def _to_bytes(_: object, __: str, line: object) -> bytes:
-    return str(line).encode()
+    return str(line).encode(errors="backslashreplace")

@@ -4,6 +4,7 @@ The header names an agent before the model field does, and both before the defau
 that is an agent's form means that agent's own model; any other string names the model itself.
 """
 
+import hashlib
 import re
 import secrets
 
@@ -59,10 +60,17 @@ def select(exchange: Exchange, house: House, model: str, user: str | None) -> Se
     if key is not None:
         return Selection(agent.id, key, ephemeral=False, route=route)
     if user is not None:
-        session = f"agent:{agent.id}:openai-user:{user}"
-        return Selection(agent.id, session, ephemeral=False, route=route)
+        return Selection(agent.id, _key_of_user(agent.id, user), ephemeral=False, route=route)
     session = f"agent:{agent.id}:openai:{secrets.token_hex(16)}"
     return Selection(agent.id, session, ephemeral=True, route=route)
+
+
+def _key_of_user(agent: str, user: str) -> str:
+    """Return the key that a user derives; a long user counts by its hash, as keys are short."""
+    key = f"agent:{agent}:openai-user:{user}"
+    if len(key) <= _MAX_KEY_LENGTH:
+        return key
+    return f"agent:{agent}:openai-user:sha256:{hashlib.sha256(user.encode()).hexdigest()}"
 
 
 def _agent_of_model(model: str) -> tuple[str | None, bool]:

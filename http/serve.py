@@ -11,7 +11,7 @@ import trio
 from greenroom.actors.house import House
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
-from greenroom.http.listener import open_listener, serve_app
+from greenroom.http.listener import base_url, open_listener, serve_app
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def serve(
         house = await House.open(system, configuration.house)
         app = create_app(house, gateway, log)
         host, port, *_ = listener.socket.getsockname()
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        url = base_url(host, port)
         log.info("gateway.up", url=url, agents=list(house.agent_ids))
         task_status.started(url)
         await serve_app(

@@ -105,9 +105,9 @@ class ChunkEncoder:
                 return wire.Delta(tool_calls=(call,))
             case ToolCallArguments(index, fragment):
                 if index in self._custom:
-                    part = wire.ToolCallOut(index, custom=wire.CustomDelta(fragment))
+                    part = wire.ToolCallOut(index, custom=wire.CustomDelta(input=fragment))
                 else:
-                    part = wire.ToolCallOut(index, function=wire.FunctionDelta(fragment))
+                    part = wire.ToolCallOut(index, function=wire.FunctionDelta(arguments=fragment))
                 return wire.Delta(tool_calls=(part,))
             case Finish() | Usage():
                 msg = "the end of a turn is told by TurnEnded, not by progress"
@@ -151,5 +151,7 @@ def _call(
     id_: str, name: str, arguments: str, *, custom: bool, index: int | UnsetType = UNSET
 ) -> wire.ToolCallOut:
     if custom:
-        return wire.ToolCallOut(index, id_, "custom", custom=wire.CustomDelta(arguments, name))
-    return wire.ToolCallOut(index, id_, "function", function=wire.FunctionDelta(arguments, name))
+        made = wire.CustomDelta(name=name, input=arguments)
+        return wire.ToolCallOut(index, id_, "custom", custom=made)
+    function = wire.FunctionDelta(name=name, arguments=arguments)
+    return wire.ToolCallOut(index, id_, "function", function=function)

@@ -155,18 +155,18 @@ class CompletionUsage(msgspec.Struct, frozen=True):
     completion_tokens_details: CompletionDetails
 
 
-class FunctionDelta(msgspec.Struct, frozen=True):
+class FunctionDelta(msgspec.Struct, frozen=True, kw_only=True):
     """`function` of a tool call; a fragment has arguments alone."""
 
-    arguments: str
     name: str | UnsetType = UNSET
+    arguments: str
 
 
-class CustomDelta(msgspec.Struct, frozen=True):
+class CustomDelta(msgspec.Struct, frozen=True, kw_only=True):
     """`custom` of a tool call; a fragment has input alone."""
 
-    input: str
     name: str | UnsetType = UNSET
+    input: str
 
 
 class ToolCallOut(msgspec.Struct, frozen=True):

@@ -8,17 +8,17 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-R = TypeVar("R")
-E = TypeVar("E")
+R_co = TypeVar("R_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True)
 
 
 class Message(msgspec.Struct, frozen=True, tag=True):
     """Base of every actor's protocol; sent with `tell`."""
 
 
-class Request(Message, Generic[R], frozen=True):
-    """A message that is answered once, with an `R`; sent with `ask`."""
+class Request(Message, Generic[R_co], frozen=True):
+    """A message that is answered once, with an `R_co`; sent with `ask`."""
 
 
-class Subscription(Message, Generic[E], frozen=True):
-    """A message that is answered by a stream of `E`; sent with `stream`."""
+class Subscription(Message, Generic[E_co], frozen=True):
+    """A message that is answered by a stream of `E_co`; sent with `stream`."""

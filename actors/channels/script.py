@@ -15,6 +15,7 @@ A message that has the name of an offered tool in it calls that tool, with the f
 the message as its arguments. A tool's result is told back. One word is one token.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator
 
@@ -40,10 +41,16 @@ from greenroom.actors.entries import (
 )
 from greenroom.actors.failure import Failure, FailureKind
 
-_KINDS = {kind.value: kind for kind in FailureKind}
-_REASONS = {reason.value: reason for reason in FinishReason}
-_DIRECTION = re.compile(r"\[(say|wait|slow|fail|finish|call)\b ?((?:[^\[\]{}]|\{[^{}]*\})*)\]")
-_OBJECT = re.compile(r"\{[^{}]*\}")
+_KINDS = {"": FailureKind.UPSTREAM_ERROR} | {kind.value: kind for kind in FailureKind}
+_REASONS = {
+    reason.value: reason for reason in FinishReason if reason is not FinishReason.TOOL_CALLS
+}
+# Braces in braces in braces: a pattern of a fixed depth takes linear time on any text.
+_OBJECT = re.compile(r"\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
+_DIRECTION = re.compile(
+    rf"\[(say|wait|slow|fail|finish|call)(?: ((?:[^\[\]{{}}]|{_OBJECT.pattern})*))?\]"
+)
+_FAIL = re.compile(r"([a-z_]*?)(?:(?:^| +)after +([0-9]{1,9}))? *")
 _WORD = re.compile(r"\s*\S+")
 
 
@@ -86,11 +93,11 @@ def perform(prompt: Prompt) -> Iterator[Step]:
     for word in _WORD.findall(_speech(prompt, last, text, directions)):
         if spoken and directions.slow:
             yield Pause(directions.slow)
+        spoken += 1
+        yield (TextDelta(word),)
         if directions.failure is not None and spoken == directions.fail_after:
             yield directions.failure
             return
-        spoken += 1
-        yield (TextDelta(word),)
         if prompt.sampling.max_tokens is not None and spoken >= prompt.sampling.max_tokens:
             directions.finish = FinishReason.LENGTH
             break
@@ -110,11 +117,10 @@ def read_directions(text: str) -> Directions:
                 directions.slow = _seconds(rest)
             case "finish" if rest in _REASONS:
                 directions.finish = _REASONS[rest]
-            case "fail":
-                kind, _, after = rest.partition("after")
-                directions.failure = _failure(kind.strip())
-                directions.fail_after = int(after) if after.strip().isdigit() else 0
-            case "call":
+            case "fail" if (order := _FAIL.fullmatch(rest)) and order[1] in _KINDS:
+                directions.failure = _failure(_KINDS[order[1]])
+                directions.fail_after = int(order[2] or 0)
+            case "call" if rest:
                 name, _, arguments = rest.partition(" ")
                 directions.calls.append((name, arguments.strip() or "{}"))
             case _:
@@ -144,20 +150,30 @@ def _wanted_calls(prompt: Prompt, text: str, directions: Directions) -> list[tup
         return []
     if choice is not None and choice.names:
         offered &= set(choice.names)
+    arguments = _first_object(text)
+    names = [tool.name for tool in prompt.tools if tool.name in offered]
     if directions.calls:
-        return [call for call in directions.calls if call[0] in offered]
-    in_text = _OBJECT.search(text)
-    arguments = in_text.group() if in_text else "{}"
-    named = [tool.name for tool in prompt.tools if tool.name in offered and tool.name in text]
-    if not named and choice is not None and choice.mode == "required":
-        named = [tool.name for tool in prompt.tools if tool.name in offered][:1]
-    return [(name, arguments) for name in named]
+        calls = [call for call in directions.calls if call[0] in offered]
+    else:
+        calls = [(name, arguments) for name in names if name in text]
+    if not calls and choice is not None and choice.mode == "required":
+        return [(name, arguments) for name in names[:1]]
+    return calls
+
+
+def _first_object(text: str) -> str:
+    """Return the first JSON object in `text`, as it stands there, or an empty one."""
+    for found in _OBJECT.finditer(text):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeEncodeError):
+            msgspec.json.decode(found.group(), type=dict[str, object])
+            return found.group()
+    return "{}"
 
 
 def _call_tools(prompt: Prompt, calls: list[tuple[str, str]]) -> Iterator[Step]:
     custom = {tool.name for tool in prompt.tools if tool.kind == "custom"}
-    # Ids are unique within a session, because its prompt grows with every call.
-    place = len(prompt.entries)
+    # Ids are unique within a session, because its transcript grows with every call.
+    place = sum(not isinstance(entry, SystemEntry) for entry in prompt.entries)
     for index, (name, arguments) in enumerate(calls):
         yield (ToolCallStart(index, f"call_{place}_{index}", name, name in custom),)
         half = len(arguments) // 2
@@ -192,9 +208,8 @@ def _seconds(text: str) -> float:
     return float(number) if re.fullmatch(r"\d+(\.\d+)?", number) else 0.0
 
 
-def _failure(kind: str) -> Failure:
-    known = _KINDS.get(kind, FailureKind.UPSTREAM_ERROR)
-    return Failure(known, f"The scripted model was told to fail: {known.value}.")
+def _failure(kind: FailureKind) -> Failure:
+    return Failure(kind, f"The scripted model was told to fail: {kind.value}.")
 
 
 def _ordinal(number: int) -> str:

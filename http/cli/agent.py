@@ -3,6 +3,7 @@
 Both are the same run: the gateway turns a request into the very submission that is made here.
 """
 
+import ipaddress
 from collections.abc import Iterable
 
 import click
@@ -16,6 +17,7 @@ from greenroom.actors.house import House, new_id
 from greenroom.actors.settings import ProviderSettings, Secret
 from greenroom.actors.turn import Progress, TurnRequest
 from greenroom.http.config import Configuration, NoAuth
+from greenroom.http.listener import base_url
 from greenroom.http.logs import open_log
 from greenroom.runtime import System
 
@@ -60,7 +62,7 @@ async def run_through_gateway(
 ) -> str | None:
     """Run the turn in the gateway; return what went wrong, None if nothing did."""
     gateway = configuration.gateway
-    base = url or f"http://{gateway.host}:{gateway.port}"
+    base = url or base_url(_reachable(gateway.host), gateway.port)
     agent = order.agent or configuration.house.default_agent
     headers = {
         "x-openclaw-agent-id": agent,
@@ -87,6 +89,14 @@ async def run_through_gateway(
         click.echo()
         await channel.aclose()
     return None
+
+
+def _reachable(host: str) -> str:
+    """Return where a gateway that listens on `host` is found from this machine."""
+    address = ipaddress.ip_address(host)
+    if not address.is_unspecified:
+        return host
+    return "127.0.0.1" if address.version == 4 else "::1"
 
 
 def _main_session(agent: str) -> str:

@@ -1,0 +1,95 @@
+"""The channel of an upstream that is asked over HTTP: a transport and an adapter, put together.
+
+It knows when an answer is over, and nothing of any wire format. A further API is a row in `_ADAPTERS`.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import trio
+
+from greenroom.actors.channels.adapter import Adapter, Decoder
+from greenroom.actors.channels.channel import Deltas
+from greenroom.actors.channels.openai import OpenAIAdapter
+from greenroom.actors.channels.transport import HttpResponse, Transport
+from greenroom.actors.channels.wording import sentence
+from greenroom.actors.entries import Prompt
+from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.settings import ProviderSettings
+
+_ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {"openai-completions": OpenAIAdapter}
+
+_AFTERMATH = 2.0
+"""Seconds that an upstream has for its token counts after it gave its finish reason."""
+
+
+class HttpChannel:
+    """A `Channel` to the upstream in `settings`, whose `api` must be one that is spoken over HTTP."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        self._provider = settings.id
+        self._adapter = _ADAPTERS[settings.api](settings)
+        self._transport = Transport(settings.id, settings.limits)
+
+    @asynccontextmanager
+    async def open(self, prompt: Prompt) -> AsyncGenerator[AsyncIterator[Deltas]]:
+        """Send `prompt`; the context is entered once the upstream has accepted it."""
+        async with self._transport.open(self._adapter.request(prompt)) as response:
+            encoding = response.headers.get("content-encoding", "identity")
+            if not 200 <= response.status < 300:
+                body = await response.read_error() if encoding == "identity" else b""
+                raise TurnFailed(self._adapter.failure(response.status, response.headers, body))
+            if encoding != "identity":
+                what = sentence(self._provider, f"sent '{encoding}', which we did not accept")
+                raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
+            yield _Batches(response, self._adapter.decoder())
+
+    async def aclose(self) -> None:
+        """Close what is open; no answer may be under way."""
+        await self._transport.aclose()
+
+
+class _Batches:
+    """The deltas of one answer, a batch for each read that brought some."""
+
+    def __init__(self, response: HttpResponse, decoder: Decoder) -> None:
+        self._response = response
+        self._decoder = decoder
+        self._last_read_by: float | None = None
+        self._failure: TurnFailed | None = None
+        self._over = False
+
+    def __aiter__(self) -> AsyncIterator[Deltas]:
+        return self
+
+    async def __anext__(self) -> Deltas:
+        while not self._over:
+            data = await self._read()
+            deltas = self._decoder.feed(data)
+            if self._decoder.done or not data:
+                deltas = self._end(deltas)
+            if deltas:
+                return deltas
+        if self._failure is not None:
+            raise self._failure
+        await self._response.settle()
+        raise StopAsyncIteration
+
+    async def _read(self) -> bytes:
+        """Return the next bytes, or nothing if there are none, or none that the answer needs."""
+        if not self._decoder.finished:
+            return await self._response.read()
+        if self._last_read_by is None:
+            self._last_read_by = trio.current_time() + _AFTERMATH
+        with suppress(TurnFailed), trio.move_on_at(self._last_read_by):
+            return await self._response.read()
+        return b""
+
+    def _end(self, deltas: Deltas) -> Deltas:
+        """Return `deltas` and the last ones; a failure waits until the former were taken."""
+        self._over = True
+        try:
+            return deltas + self._decoder.end()
+        except TurnFailed as failure:
+            self._failure = failure
+            return deltas

@@ -1,0 +1,115 @@
+"""A prompt as the body of a Chat Completions request, pure.
+
+It knows the request's wire format and its dialects' one difference (`max_completion_tokens`), and
+nothing of answers. What a client sent as JSON (parts, tools, the tool choice, extra fields) goes out
+byte for byte. Source: platform.openai.com, API reference, "Create chat completion".
+"""
+
+import re
+
+import msgspec
+
+from greenroom.actors.entries import (
+    AssistantEntry,
+    Content,
+    Entry,
+    Prompt,
+    Sampling,
+    SystemEntry,
+    TextPart,
+    ToolCall,
+    ToolEntry,
+    UserEntry,
+)
+
+_WANTS_COMPLETION_TOKENS = re.compile(
+    r"(?:ft:)?(?:o\d{1,2}(?![\da-z])|gpt-(?:[5-9]|1\d)(?!\d))", re.IGNORECASE
+)
+"""OpenAI's o-series and gpt-5 and later, which refuse `max_tokens`; others know nothing else."""
+
+_LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
+
+_Wire = dict[str, object]
+
+
+def encode_prompt(prompt: Prompt) -> bytes:
+    """Return the request's body; it asks for a stream with usage."""
+    body: _Wire = {
+        "model": prompt.model,
+        "messages": [m for m in map(_message, prompt.entries) if m is not None],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if prompt.tools:
+        # Without tools, OpenAI refuses the fields about them.
+        body["tools"] = [msgspec.Raw(tool.definition) for tool in prompt.tools]
+        if prompt.tool_choice is not None:
+            body["tool_choice"] = msgspec.Raw(prompt.tool_choice.definition)
+        if prompt.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = prompt.parallel_tool_calls
+    body |= _sampling(prompt.sampling, prompt.model)
+    # Never a second answer, nor a second name for the limit.
+    barred = {"n"} if prompt.sampling.max_tokens is None else {"n", *_LIMITS}
+    for name in prompt.extra.keys() - body.keys() - barred:
+        body[name] = msgspec.Raw(prompt.extra[name])
+    return msgspec.json.encode(body)
+
+
+def _sampling(sampling: Sampling, model: str) -> _Wire:
+    wire: _Wire = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        _limit_name(model): sampling.max_tokens,
+        "frequency_penalty": sampling.frequency_penalty,
+        "presence_penalty": sampling.presence_penalty,
+        "stop": sampling.stop or None,
+        "seed": sampling.seed,
+    }
+    return {name: value for name, value in wire.items() if value is not None}
+
+
+def _limit_name(model: str) -> str:
+    """Return what this model calls its limit; a vendor's prefix does not count."""
+    name = model.rpartition("/")[2]
+    return "max_completion_tokens" if _WANTS_COMPLETION_TOKENS.match(name) else "max_tokens"
+
+
+def _message(entry: Entry) -> _Wire | None:
+    """Return an entry as a message, or None where there is nothing to send."""
+    match entry:
+        case SystemEntry(content):
+            return {"role": "system", "content": _content(content)}
+        case UserEntry(content, name):
+            message: _Wire = {"role": "user", "content": _content(content)}
+            return message if name is None else message | {"name": name}
+        case AssistantEntry():
+            return _assistant(entry)
+        case ToolEntry(call_id, content):
+            return {"role": "tool", "tool_call_id": call_id, "content": _content(content)}
+
+
+def _assistant(entry: AssistantEntry) -> _Wire | None:
+    """Return an answer as a message; a refusal goes as its text, which every server takes."""
+    text = entry.text or entry.refusal
+    if entry.tool_calls:
+        calls = [_call(call) for call in entry.tool_calls]
+        return {"role": "assistant", "content": text, "tool_calls": calls}
+    return {"role": "assistant", "content": text} if text else None
+
+
+def _call(call: ToolCall) -> _Wire:
+    if call.kind == "custom":
+        custom: _Wire = {"name": call.name, "input": call.arguments}
+        return {"id": call.id, "type": "custom", "custom": custom}
+    # Servers parse the arguments, and an empty text is no JSON.
+    function: _Wire = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _content(content: Content) -> str | list[object]:
+    if isinstance(content, str):
+        return content
+    return [
+        {"type": "text", "text": part.text} if isinstance(part, TextPart) else msgspec.Raw(part.raw)
+        for part in content
+    ]

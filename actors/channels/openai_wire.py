@@ -1,0 +1,145 @@
+"""The chunks of OpenAI Chat Completions as they arrive, typed as loosely as the world writes them.
+
+It knows the wire's shapes, and leaves every decision to `openai_reply`. Only what is needed of a
+chunk is named; whatever upstreams disagree on (counts, indexes, arguments) is an `object` that
+the reader judges by itself, so that an odd field never costs the answer. Sources: the chunk object
+in platform.openai.com's API reference; the OpenAI endpoints of Gemini, Groq, DeepSeek and vLLM.
+"""
+
+import json
+from typing import cast
+
+import msgspec
+
+from greenroom.actors.channels.channel import Usage
+
+
+class Function(msgspec.Struct):
+    """The function of a call, or of the legacy `function_call`; `arguments` should be a string."""
+
+    name: str | None = None
+    arguments: object = None
+
+
+class Custom(msgspec.Struct):
+    """The custom tool of a call."""
+
+    name: str | None = None
+    input: object = None
+
+
+class Call(msgspec.Struct):
+    """A tool call or a fragment of one; the first has an identity, the others an index at best."""
+
+    index: object = None
+    id: str | None = None
+    function: Function | None = None
+    custom: Custom | None = None
+
+
+class Part(msgspec.Struct):
+    """A part of a content that is a list, as Mistral's thinking models send it."""
+
+    type: str | None = None
+    text: str | None = None
+    thinking: "str | list[Part] | None" = None
+
+
+class Message(msgspec.Struct):
+    """A `delta`, or the `message` of an answer that is not streamed."""
+
+    content: str | list[Part] | None = None
+    refusal: str | None = None
+    reasoning_content: object = None
+    reasoning: object = None
+    reasoning_details: object = None
+    tool_calls: list[Call] | None = None
+    function_call: Function | None = None
+
+
+class Choice(msgspec.Struct):
+    """One of the answers, of which we ask for one."""
+
+    index: object = None
+    delta: Message | None = None
+    message: Message | None = None
+    finish_reason: str | None = None
+    usage: object = None
+
+
+class Chunk(msgspec.Struct):
+    """A chunk, a whole answer, or an error that stands in a chunk's place."""
+
+    choices: list[Choice] | None = None
+    usage: object = None
+    x_groq: object = None
+    error: object = None
+    kind: str | None = msgspec.field(default=None, name="object")
+    type: str | None = None
+    message: object = None
+    detail: object = None
+
+
+class NotAChunk(ValueError):  # noqa: N818 - a fact about what came in
+    """The data is neither a chunk nor a list of chunks."""
+
+
+_UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+_chunk = msgspec.json.Decoder(Chunk)
+_chunks = msgspec.json.Decoder(list[Chunk])
+
+
+def read_chunks(data: bytes) -> list[Chunk]:
+    """Return the chunks in `data`, which is one or, from Gemini, a list of them; raises `NotAChunk`."""
+    try:
+        return _read_strictly(data)
+    except _UNREADABLE:
+        pass
+    try:
+        return _read_strictly(_mended(data))
+    except _UNREADABLE as error:
+        raise NotAChunk("what is not its protocol") from error
+
+
+def read_usage(value: object) -> Usage | None:
+    """Return the token counts of a `usage` object, or None if it has none."""
+    usage = fields(value)
+    if usage.get("prompt_tokens") is None and usage.get("completion_tokens") is None:
+        return None
+    cached = fields(usage.get("prompt_tokens_details")).get("cached_tokens")
+    details = fields(usage.get("completion_tokens_details"))
+    return Usage(
+        prompt=_count(usage.get("prompt_tokens")),
+        completion=_count(usage.get("completion_tokens")),
+        cached=_count(usage.get("prompt_cache_hit_tokens") if cached is None else cached),
+        reasoning=_count(details.get("reasoning_tokens")),
+    )
+
+
+def fields(value: object) -> dict[str, object]:
+    """Return `value` if it is a JSON object, else an empty one."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[object]:
+    """Return `value` if it is a JSON list, else an empty one."""
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _count(value: object) -> int:
+    return max(0, int(value)) if isinstance(value, int | float) else 0
+
+
+def _read_strictly(data: bytes) -> list[Chunk]:
+    return _chunks.decode(data) if data.startswith(b"[") else [_chunk.decode(data)]
+
+
+def _mended(data: bytes) -> bytes:
+    """Return `data` without what only lax writers write: NaN, Infinity and halves of surrogate pairs.
+
+    Python servers write the former, among logprobs; JavaScript proxies the latter, when they cut text.
+    """
+    value = json.loads(data, parse_constant=lambda _: None)
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

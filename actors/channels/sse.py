@@ -1,0 +1,70 @@
+"""Server-sent events, read as the standard says and as servers send them (WHATWG HTML § 9.2.6).
+
+It knows fields, comments and blank lines, and nothing of what an event's data means. It departs from
+the standard in one point: an event whose blank line never came is handed out by `end`, for
+servers forget the last one. No I/O, bounded memory.
+"""
+
+from typing import NamedTuple
+
+from greenroom.actors.channels.lines import MAX_SIZE, LineReader, TooLarge
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event: the name that its `event` field gave (or nothing), its data lines joined by LF."""
+
+    name: bytes
+    data: bytes
+
+
+class EventReader:
+    """Turns bytes, however they arrive, into events; `limit` bounds lines and events, in bytes.
+
+    `id` and `retry` are read over: a model's answer is never resumed. An event without a `data` line
+    does not exist, as in the standard.
+    """
+
+    def __init__(self, limit: int = MAX_SIZE) -> None:
+        self._lines = LineReader(limit)
+        self._limit = limit
+        self._first = True
+        self._name = b""
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that `data` completes; raises `TooLarge`."""
+        events: list[Event] = []
+        for line in self._lines.feed(data):
+            if line:
+                self._take(line)
+            elif event := self._dispatch():
+                events.append(event)
+        return events
+
+    def end(self) -> Event | None:
+        """Return the event whose blank line never came, if there is one."""
+        if line := self._lines.end():
+            self._take(line)
+        return self._dispatch()
+
+    def _take(self, line: bytes) -> None:
+        if self._first:
+            self._first = False
+            line = line.removeprefix(_BOM)
+        field, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data += value + b"\n"
+            if len(self._data) > self._limit:
+                raise TooLarge(f"an event of more than {self._limit} bytes")
+        elif field == b"event":
+            self._name = value
+
+    def _dispatch(self) -> Event | None:
+        self._first = False
+        event = Event(self._name, bytes(self._data[:-1])) if self._data else None
+        self._name = b""
+        self._data.clear()
+        return event

@@ -1,0 +1,247 @@
+"""The one way in which bytes get to an upstream and back: a POST, and an answer that streams.
+
+It knows HTTP, connections and time, and nothing of what the bytes mean. Whatever goes wrong out
+there leaves as `TurnFailed`. The `httpx2` client under it needs care in three places: a response that
+is not closed keeps its place in the pool, the generators below one that is not read to its end are
+left unfinished, and a TLS handshake that is cancelled keeps its socket.
+
+A task of its own reads each answer. It gives way only when the network has nothing more, so what one
+network read brought is taken together, however many HTTP chunks it came in.
+"""
+
+import math
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Any
+
+import httpx2
+import trio
+
+from greenroom.actors.channels.adapter import HttpRequest
+from greenroom.actors.channels.foreign import failure_of, unaskable
+from greenroom.actors.channels.inflow import Inflow
+from greenroom.actors.channels.wording import sentence
+from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.settings import TimeLimits
+
+_LONGEST_ERROR = 64 * 1024
+"""Bytes that are read of an answer that is no success."""
+_ERROR_TIME = 5.0
+"""Seconds that reading those may take."""
+_SETTLE_TIME = 0.1
+"""Seconds that a body may take to end once all that counts has been read."""
+_CLEANUP_TIME = 1.0
+"""Seconds that closing may take; it waits for nothing but other tasks' turns."""
+_POOL = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=15.0)
+"""Only idle connections are bounded here; calls under way are, by the provider."""
+_HEADERS = {"user-agent": "greenroom", "accept-encoding": "identity"}
+
+
+class HttpResponse:
+    """An upstream's answer: its status, its headers by lower-case name, and its body as it comes."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: Inflow) -> None:
+        self.status = status
+        self.headers = headers
+        self._body = body
+
+    async def read(self) -> bytes:
+        """Return what came since the last read, nothing at the body's end; raises `TurnFailed`."""
+        return await self._body.take()
+
+    async def read_error(self) -> bytes:
+        """Return the body as far as it comes within bounds of size and time, for a message."""
+        body = bytearray()
+        with suppress(TurnFailed), trio.move_on_after(_ERROR_TIME):
+            while len(body) < _LONGEST_ERROR and (data := await self.read()):
+                body += data
+        return bytes(body[:_LONGEST_ERROR])
+
+    async def settle(self) -> None:
+        """Give the body a moment to end, so that its connection can serve again."""
+        with suppress(TurnFailed), trio.move_on_after(_SETTLE_TIME):
+            while await self.read():
+                pass
+
+
+class Transport:
+    """The connections to one upstream; `provider` is its id, for messages.
+
+    Of the `limits`, `connect` lasts until the request can be sent, `first_byte` from then to the head
+    of the answer, `silence` from one read to the next. Proxies come from the environment
+    (`HTTPS_PROXY`, `NO_PROXY`, …); redirects are not followed, cookies are not kept.
+    """
+
+    def __init__(self, provider: str, limits: TimeLimits) -> None:
+        self._provider = provider
+        self._limits = limits
+        self._client = httpx2.AsyncClient(
+            verify=_tls(),
+            limits=_POOL,
+            timeout=None,
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpResponse]:
+        """Send `request`; the context is entered with the head of the answer, of any status.
+
+        Raises `TurnFailed`. Leaving it closes the connection at once unless the body has ended.
+        """
+        return _Exchange(self._client, self._provider, self._limits, request)
+
+    async def aclose(self) -> None:
+        """Close the idle connections; no answer may be under way."""
+        with trio.move_on_after(_CLEANUP_TIME, shield=True):
+            await self._client.aclose()
+
+
+class _Exchange(AbstractAsyncContextManager[HttpResponse]):
+    """One request and its answer.
+
+    The nursery lasts as long as the context. It never sees the errors of the context's body, which
+    leave as they are, ungrouped.
+    """
+
+    def __init__(
+        self, client: httpx2.AsyncClient, provider: str, limits: TimeLimits, request: HttpRequest
+    ) -> None:
+        self._client = client
+        self._provider = provider
+        self._limits = limits
+        self._request = request
+        self._nurseries = trio.open_nursery()
+        self._patience = _Patience()
+        self._body = Inflow()
+        self._answered = False
+        self._socket: trio.abc.AsyncResource | None = None
+
+    async def __aenter__(self) -> HttpResponse:
+        self._nursery = await self._nurseries.__aenter__()
+        try:
+            response: HttpResponse = await self._nursery.start(self._run)
+        except BaseException:
+            await self._leave()
+            raise
+        return response
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        self._nursery.cancel_scope.cancel()
+        await self._nurseries.__aexit__(None, None, None)
+
+    async def _run(self, *, task_status: trio.TaskStatus[HttpResponse]) -> None:
+        """Send and read; failures go to who enters the context, later ones to who reads."""
+        failure: TurnFailed | None = None
+        try:
+            with self._patience.scope:
+                await self._read(task_status)
+            if self._patience.scope.cancelled_caught:
+                what = sentence(self._provider, self._patience.complaint)
+                failure = TurnFailed.of(FailureKind.UPSTREAM_TIMEOUT, what)
+        except httpx2.HTTPError as error:
+            failure = failure_of(self._provider, error, answered=self._answered)
+        if failure is not None and not self._answered:
+            raise failure
+        self._body.end(failure)
+
+    async def _read(self, task_status: trio.TaskStatus[HttpResponse]) -> None:
+        response = await self._send()
+        chunks = response.aiter_raw()
+        try:
+            self._patience.expect("sent nothing more for {:g} seconds", self._limits.silence)
+            self._answered = True
+            head = HttpResponse(response.status_code, dict(response.headers), self._body)
+            task_status.started(head)
+            async for chunk in chunks:
+                self._body.put(chunk)
+                if self._body.full:
+                    self._patience.pause()
+                    await self._body.room()
+                self._patience.renew()
+        finally:
+            await _release(response, chunks)
+
+    async def _send(self) -> httpx2.Response:
+        asked = self._request
+        try:
+            request = self._client.build_request(
+                "POST",
+                asked.url,
+                headers=asked.headers,
+                content=asked.body,
+                extensions={"trace": self._trace},
+            )
+        except (httpx2.InvalidURL, ValueError):
+            raise unaskable(self._provider) from None
+        self._patience.expect("accepted no connection within {:g} seconds", self._limits.connect)
+        try:
+            return await self._client.send(request, stream=True)
+        except BaseException:
+            if self._socket is not None:
+                with trio.move_on_after(_CLEANUP_TIME, shield=True):
+                    await self._socket.aclose()
+            raise
+
+    async def _trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Hear from the client how far the request is (httpx2, "Extensions", `trace`)."""
+        if event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"]
+        elif event == "http11.send_request_headers.started":
+            self._patience.expect("began no answer within {:g} seconds", self._limits.first_byte)
+
+
+class _Patience:
+    """How long to wait for the next thing: a cancel scope whose deadline follows what is expected."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self._limit = math.inf
+        self._what = ""
+
+    @property
+    def complaint(self) -> str:
+        return self._what.format(self._limit)
+
+    def expect(self, what: str, limit: float) -> None:
+        """Wait from now on for `limit` seconds; `what` is the complaint, with a place for them."""
+        self._what = what
+        self._limit = limit
+        self.renew()
+
+    def renew(self) -> None:
+        self.scope.deadline = trio.current_time() + self._limit
+
+    def pause(self) -> None:
+        self.scope.deadline = math.inf
+
+
+async def _release(response: httpx2.Response, chunks: AsyncGenerator[bytes]) -> None:
+    """Give the connection back, or close it if the body was not read to its end.
+
+    The generators that `httpx2` stacks under `chunks` finish only where the stack runs to its end,
+    which it does with an error once the socket is closed.
+    """
+    with trio.move_on_after(_CLEANUP_TIME, shield=True):
+        with suppress(httpx2.HTTPError):
+            await response.aclose()
+        with suppress(httpx2.HTTPError, httpx2.StreamError):
+            async for _ in chunks:
+                pass
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the one TLS context; building one takes some hundred milliseconds."""
+    return httpx2.create_ssl_context()

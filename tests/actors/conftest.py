@@ -1,0 +1,396 @@
+"""What tests of the actors share: a channel that plays what it is given, and a small house for it.
+
+Import the names from `tests.actors.conftest`; pytest has it loaded before any test.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import pytest
+import structlog
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from greenroom.actors.agent import Agent, AgentStatus, Describe
+from greenroom.actors.channels.channel import (
+    Channel,
+    Deltas,
+    Finish,
+    FinishReason,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallStart,
+    Usage,
+)
+from greenroom.actors.entries import (
+    AssistantEntry,
+    Entry,
+    Prompt,
+    SystemEntry,
+    ToolCall,
+    ToolEntry,
+    TranscriptEntry,
+    UserEntry,
+)
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.provider import Lease, LeaseEnded, Provider
+from greenroom.actors.settings import AgentSettings, ProviderSettings, SessionLimits
+from greenroom.actors.transcript import Sent
+from greenroom.actors.turn import (
+    Progress,
+    Route,
+    Submit,
+    TurnEnded,
+    TurnEvent,
+    TurnRequest,
+)
+from greenroom.runtime import Ref, System
+from greenroom.runtime.ref import OpenStream
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, FilteringBoundLogger
+
+T = TypeVar("T")
+
+LONG = 1_000_000
+"""Virtual seconds, which cost nothing: past them, nothing happens any more."""
+
+
+def run_to_an_end(
+    test: Callable[[], Awaitable[T]],
+    *,
+    clock: trio.abc.Clock | None,
+    instruments: Sequence[trio.abc.Instrument],
+) -> T:
+    """Run a test like `trio.run`, with a deadline if its time is virtual."""
+
+    async def bounded() -> T:
+        with trio.fail_after(float("inf") if clock is None else LONG):
+            return await test()
+
+    return trio.run(bounded, clock=clock, instruments=instruments)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("trio") is not None:
+            item.add_marker(pytest.mark.trio(run=run_to_an_end), append=False)
+
+
+def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
+    """Run `main` by itself, as an example of a property test."""
+    run_to_an_end(main, clock=MockClock(autojump_threshold=0), instruments=())
+
+
+TROUBLE: list[str] = []
+
+
+def _keep(_: object, __: str, event: "EventDict") -> str:
+    TROUBLE.append(str(event["event"]))
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def trouble() -> Iterator[list[str]]:
+    """The names of warnings and errors that systems logged; whoever expects some takes them out."""
+    TROUBLE.clear()
+    yield TROUBLE
+    assert not TROUBLE
+
+
+def a_system() -> System:
+    """A system whose log is `trouble`."""
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.ReturnLogger(),
+        processors=[_keep],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+    )
+    return System(log=log)
+
+
+# Entries and deltas, in few letters
+
+
+def user(text: str) -> UserEntry:
+    return UserEntry(text)
+
+
+def said(text: str) -> AssistantEntry:
+    return AssistantEntry(text)
+
+
+def calls(*ids: str, text: str | None = None) -> AssistantEntry:
+    return AssistantEntry(text, tuple(ToolCall(id_, "look", "{}") for id_ in ids))
+
+
+def result(call_id: str, text: str = "found") -> ToolEntry:
+    return ToolEntry(call_id, text)
+
+
+def system(text: str) -> SystemEntry:
+    return SystemEntry(text)
+
+
+STOP: Deltas = (Finish(FinishReason.STOP), Usage(prompt=3, completion=2))
+
+
+def words(*texts: str) -> tuple[Deltas, ...]:
+    """An answer of one batch a word."""
+    return (*((TextDelta(text),) for text in texts), STOP)
+
+
+def wishes(*ids: str) -> tuple[Deltas, ...]:
+    """An answer that calls the tool `look` once for each id."""
+    return (
+        *((ToolCallStart(i, id_, "look"), ToolCallArguments(i, "{}")) for i, id_ in enumerate(ids)),
+        (Finish(FinishReason.TOOL_CALLS),),
+    )
+
+
+FAULT = TurnFailed.of(FailureKind.UPSTREAM_ERROR, "It broke.")
+
+
+# Transcripts
+
+
+def as_sent(*entries: TranscriptEntry) -> list[Sent]:
+    return [Sent(entry, f"messages[{i}]") for i, entry in enumerate(entries)]
+
+
+def open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:
+    """Walk `entries`, hold them to the invariant, and return the calls that are open at their tail."""
+    waiting: list[str] = []
+    for entry in entries:
+        match entry:
+            case ToolEntry(call_id=call_id):
+                assert call_id in waiting, f"{call_id} answers no open call in {entries}"
+                waiting.remove(call_id)
+            case UserEntry() | AssistantEntry():
+                assert not waiting, f"{waiting} have no result in {entries}"
+                made = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
+                waiting = [call.id for call in made]
+    return waiting
+
+
+# A channel
+
+
+Step = Deltas | float | Exception
+"""Give a batch, be silent for some seconds, or raise; silence before the first batch is the opening's."""
+
+
+SLOW: tuple[Step, ...] = ((TextDelta("One "),), 10.0, *words("two."))
+"""An answer of ten seconds."""
+
+
+class PlayedChannel:
+    """Plays the given steps, one sequence a call, the last one again and again."""
+
+    def __init__(self, *plays: Sequence[Step]) -> None:
+        self._plays = [list(play) for play in plays] or [list(words("Yes."))]
+        self.prompts: list[Prompt] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self.left: list[float] = []
+        self.closed = 0
+        self.under_way_at_close = 0
+
+    def open(self, prompt: Prompt) -> "Played":
+        self.prompts.append(prompt)
+        play = self._plays[0] if len(self._plays) == 1 else self._plays.pop(0)
+        return Played(self, play)
+
+    def heard(self, call: int = -1) -> tuple[Entry, ...]:
+        """The entries of a prompt, by default the last one's."""
+        return self.prompts[call].entries
+
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.closed += 1
+        self.under_way_at_close = self.under_way
+
+
+class Played(AsyncIterator[Deltas]):
+    """One answer, played."""
+
+    def __init__(self, channel: PlayedChannel, steps: Sequence[Step]) -> None:
+        self._channel = channel
+        self._steps = list(steps)
+
+    async def __aenter__(self) -> "Played":
+        channel = self._channel
+        channel.under_way += 1
+        channel.most_under_way = max(channel.most_under_way, channel.under_way)
+        try:
+            while self._steps and not isinstance(self._steps[0], tuple):
+                await self._silence_or_fault(self._steps.pop(0))
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+
+    async def __anext__(self) -> Deltas:
+        while self._steps:
+            step = self._steps.pop(0)
+            if isinstance(step, tuple):
+                await trio.lowlevel.checkpoint()
+                return step
+            await self._silence_or_fault(step)
+        raise StopAsyncIteration
+
+    async def _silence_or_fault(self, step: Step) -> None:
+        if isinstance(step, Exception):
+            raise step
+        assert isinstance(step, float | int)
+        await trio.sleep(step)
+
+    def _leave(self) -> None:
+        self._channel.under_way -= 1
+        self._channel.left.append(trio.current_time())
+
+
+# A small house
+
+
+HERE = Route("here", "m")
+"""The model of every stage."""
+
+
+def turn_of(id_: str, *entries: Entry, ephemeral: bool = False) -> TurnRequest:
+    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """All that a client saw of a turn."""
+
+    events: tuple[TurnEvent, ...]
+    failure: Failure | None
+
+    @property
+    def text(self) -> str:
+        return "".join(
+            delta.text
+            for event in self.events
+            if isinstance(event, Progress)
+            for delta in event.deltas
+            if isinstance(delta, TextDelta)
+        )
+
+    @property
+    def ended(self) -> bool:
+        return bool(self.events) and isinstance(self.events[-1], TurnEnded)
+
+
+class Stage:
+    """One agent with one provider."""
+
+    def __init__(
+        self, host: Agent, agent: Ref[Describe], provider: Ref[Lease | LeaseEnded]
+    ) -> None:
+        self.host = host
+        self.agent = agent
+        self.provider = provider
+        self._turns = 0
+
+    def open(
+        self, key: str, *entries: Entry, ephemeral: bool = False, id_: str | None = None
+    ) -> OpenStream[TurnEvent]:
+        """A turn's stream, to be entered."""
+        self._turns += 1
+        turn = turn_of(id_ or f"t{self._turns}", *entries, ephemeral=ephemeral)
+        return self.host.sessions.address(key).stream(Submit(turn))
+
+    async def ask(
+        self, key: str, *entries: Entry, ephemeral: bool = False, id_: str | None = None
+    ) -> Outcome:
+        """A whole turn."""
+        events: list[TurnEvent] = []
+        try:
+            async with self.open(key, *entries, ephemeral=ephemeral, id_=id_) as stream:
+                async for event in stream:
+                    events.append(event)  # noqa: PERF401 - those before a failure count, too
+        except TurnFailed as failed:
+            return Outcome(tuple(events), failed.failure)
+        return Outcome(tuple(events), None)
+
+    async def status(self) -> AgentStatus:
+        return await self.agent.ask(Describe())
+
+
+async def has_a_free_permit(provider: Ref[Lease | LeaseEnded]) -> bool:
+    """Whether a call could begin now."""
+    async with provider.stream(Lease()) as lease:
+        await wait_all_tasks_blocked()
+        return lease.receive_nowait() is not None
+
+
+async def set_stage(
+    system: System,
+    channel: Channel,
+    *,
+    instructions: str | None = None,
+    time_limit: float = 600,
+    waiting_turns: int = 128,
+    live_sessions: int = 1000,
+    max_concurrent: int = 512,
+    max_waiting: int = 1024,
+) -> Stage:
+    """Start a provider of `channel` and an agent that uses it."""
+    settings = ProviderSettings(
+        HERE.provider, "scripted", max_concurrent=max_concurrent, max_waiting=max_waiting
+    )
+    provider = await system.spawn(Provider(settings, lambda _: channel), "provider")
+    host = Agent(
+        AgentSettings("main", str(HERE), instructions=instructions, time_limit=time_limit),
+        SessionLimits(waiting_turns, live_sessions),
+        {HERE.provider: provider},
+    )
+    return Stage(host, await system.spawn(host, "agent"), provider)
+
+
+class Reader:
+    """A client in a task of its own."""
+
+    def __init__(self, stage: Stage, key: str, *entries: Entry, ephemeral: bool = False) -> None:
+        self._stage = stage
+        self._key = key
+        self._entries = entries
+        self._ephemeral = ephemeral
+        self._scope = trio.CancelScope()
+        self.outcome: Outcome | None = None
+        self.done_at: float | None = None
+
+    async def read(self) -> None:
+        with self._scope:
+            self.outcome = await self._stage.ask(
+                self._key, *self._entries, ephemeral=self._ephemeral
+            )
+        self.done_at = trio.current_time()
+
+    async def join(self, nursery: trio.Nursery) -> "Reader":
+        """Come after all who came before."""
+        nursery.start_soon(self.read)
+        await wait_all_tasks_blocked()
+        return self
+
+    def leave(self) -> None:
+        self._scope.cancel()
+
+    @property
+    def failure(self) -> Failure | None:
+        assert self.outcome is not None
+        return self.outcome.failure
