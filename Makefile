@@ -41,11 +41,12 @@ clean:
 	rm -rf $(VENV) .venv-wheel dist build *.egg-info
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --editable .
+	@echo "Setting up in $(VENV); this takes a moment."
+	@$(BIN)/pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.developed: pyproject.toml requirements-dev.lock | $(VENV)/bin/python

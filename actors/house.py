@@ -6,10 +6,9 @@ HTTP requests and the command line both enter here, so that routing, limits and 
 import secrets
 from collections.abc import Callable
 
-from greenroom.actors.channels.http_channel import HttpChannel
-
 from greenroom.actors.agent import Agent, AgentStatus, Describe
 from greenroom.actors.channels.channel import Channel
+from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.provider import Lease, LeaseEnded, Provider

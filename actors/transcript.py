@@ -61,7 +61,7 @@ class Transcript:
         sees it, up to that client's new input behind the last answer:
 
         - the longest common prefix with the transcript stays, the rest of the transcript is cut;
-        - but a window on the transcript's end (a client that forgets the oldest) cuts nothing.
+        - but what stands before a window (of a client that forgets the oldest) stays as well.
 
         While all answers were cut off, a client that threw them away has none to send: if it begins
         with all that its user has said, that is the conversation again.
@@ -75,8 +75,10 @@ class Transcript:
             split = len(sent)
         known = sent[:split]
         keep, matched = self._common_prefix(known)
-        if not known or (matched < len(known) and self._ends_with(known)):
-            keep, matched = len(self._entries), len(known)
+        if matched < len(known) and (end := self._end_of_window(known)) is not None:
+            keep, matched = end, len(known)
+        elif not known:
+            keep = len(self._entries)
         last = sent[-1].param if sent else "messages"
         return Plan(keep, tuple(_joined(self._entries[:keep], sent[matched:], last)))
 
@@ -107,18 +109,22 @@ class Transcript:
             ours = at + 1
         return ours, len(known)
 
-    def _ends_with(self, known: Sequence[Sent]) -> bool:
-        tail = [entry for entry in self._entries if not _is_synthetic(entry)][-len(known) :]
-        return len(tail) == len(known) and all(
-            _same(entry, item.entry) for entry, item in zip(tail, known, strict=True)
-        )
+    def _end_of_window(self, known: Sequence[Sent]) -> int | None:
+        """Return where the last place ends at which ours are the same as `known`, all of it."""
+        ours = [at for at, entry in enumerate(self._entries) if not _is_synthetic(entry)]
+        for end in range(len(ours), len(known) - 1, -1):
+            places = ours[end - len(known) : end]
+            if all(
+                map(_same, (self._entries[at] for at in places), (item.entry for item in known))
+            ):
+                return places[-1] + 1
+        return None
 
     def _is_told_again(self, sent: Sequence[Sent]) -> bool:
         """Say whether `sent`, without an answer, repeats a transcript that has no whole answer."""
         told = [entry for entry in self._entries if not _is_interrupted(entry)]
         return len(told) <= len(sent) and all(
-            isinstance(entry, UserEntry) and _same(entry, item.entry)
-            for entry, item in zip(told, sent, strict=False)
+            _same(entry, item.entry) for entry, item in zip(told, sent, strict=False)
         )
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -34,7 +34,7 @@ Route = Callable[..., Awaitable[Response]]
 def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> App:
     """Build the application of one house."""
     authenticator = Authenticator(gateway.auth, gateway.failures)
-    quart = _quart(house, authenticator)
+    quart = _quart(house, authenticator, log)
     completions = Completions(house, gateway, authenticator, log)
     routes = cast("App", quart)
 
@@ -43,14 +43,22 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
             await completions(scope, receive, send)
         elif scope["type"] == "http":
             await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})  # none is served: the client gets a 403
         else:
             await routes(scope, receive, send)
 
     return access_log(dispatch, log)
 
 
-def _quart(house: House, authenticator: Authenticator) -> QuartTrio:
-    app = QuartTrio(__name__, static_folder=None, template_folder=None)
+class _Routes(QuartTrio):
+    def log_exception(self, *_: Any) -> None:
+        """Leave it to the handler of status 500, which has our log."""
+
+
+def _quart(house: House, authenticator: Authenticator, log: "FilteringBoundLogger") -> QuartTrio:
+    app = _Routes(__name__, static_folder=None, template_folder=None)
     # A body is read by no route here; what a client sends all the same is bounded.
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.config["RESPONSE_TIMEOUT"] = None
@@ -99,11 +107,11 @@ def _quart(house: House, authenticator: Authenticator) -> QuartTrio:
     async def retrieve_model(model: str) -> Response:
         return _json(msgspec.json.encode(catalogue.find(unquote(model))))
 
-    _answer_errors(app)
+    _answer_errors(app, log)
     return app
 
 
-def _answer_errors(app: QuartTrio) -> None:
+def _answer_errors(app: QuartTrio, log: "FilteringBoundLogger") -> None:
     @app.errorhandler(404)
     async def not_found(_: "HTTPException") -> Response:
         if request.path.startswith("/v1/"):
@@ -124,7 +132,10 @@ def _answer_errors(app: QuartTrio) -> None:
         return _error(ApiError(413, INVALID_REQUEST, "Payload too large", code="payload_too_large"))
 
     @app.errorhandler(500)
-    async def failed(_: "HTTPException") -> Response:
+    async def failed(error: "HTTPException") -> Response:
+        record = record_of(cast("Scope", request.scope))
+        cause = getattr(error, "original_exception", None) or error
+        log.error("http.failed", request_id=record.request_id, exc_info=cause)
         return _error(ApiError(500, "api_error", "internal error", code="internal_error"))
 
 

@@ -65,18 +65,17 @@ class Completions:
             return
         try:
             order = await self._read(exchange)
-        except ApiError as error:
-            record.error = error.body.code or error.body.type
-            await exchange.respond_error(error)
         except ClientGone:
             record.error = "client_left"
+        except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
+            record.error = await self._fail(exchange, error, record)
         else:
             await self._answer_while_there(exchange, order, record)
 
     async def _read(self, exchange: Exchange) -> Order:
         await self._authenticator.check(exchange)
         limits = self._gateway.limits
-        if (exchange.header(b"content-type") or "").startswith("multipart/"):
+        if (exchange.header(b"content-type") or "").lower().startswith("multipart/"):
             raise ApiError(
                 415,
                 "invalid_request_error",
@@ -120,15 +119,19 @@ class Completions:
                 else:
                     await self._respond(exchange, order, events, record)
         except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-            api_error = of_exception(error)
-            if api_error.status == 500:
-                self._log.error("http.failed", request_id=record.request_id, exc_info=error)
-            if not exchange.started:
-                await exchange.respond_error(api_error)
-            else:
-                await exchange.write(frame(api_error.encode()) + DONE, more=False)
-            return api_error.body.code or api_error.body.type
+            return await self._fail(exchange, error, record)
         return None
+
+    async def _fail(self, exchange: Exchange, error: Exception, record: Record) -> str:
+        """Tell the client of an error, in the way that is still open; return its code."""
+        api_error = of_exception(error)
+        if api_error.status == 500:
+            self._log.error("http.failed", request_id=record.request_id, exc_info=error)
+        if not exchange.started:
+            await exchange.respond_error(api_error)
+        else:
+            await exchange.write(frame(api_error.encode()) + DONE, more=False)
+        return api_error.body.code or api_error.body.type
 
     async def _respond(
         self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record

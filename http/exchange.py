@@ -5,6 +5,7 @@ cancel exactly that task, and nothing outlives the request.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import trio
@@ -43,6 +44,7 @@ class Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.started = False
         self._ended = False
+        self._body_ended = False
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value without its surrounding white space, None if absent or empty."""
@@ -56,23 +58,19 @@ class Exchange:
             ApiError: 413 beyond `max_bytes`, 408 after `seconds`.
             ClientGone: the client left.
         """
-        declared = self.header(b"content-length")
-        if declared is not None and declared.isdigit() and int(declared) > max_bytes:
+        declared = self.headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared[:20]) > max_bytes:
             raise _too_large(max_bytes)
         pieces: list[bytes] = []
         size = 0
         with trio.move_on_after(seconds):
-            while True:
-                event = await self._receive()
-                if event["type"] == "http.disconnect":
-                    raise ClientGone
-                piece = event.get("body", b"")
+            while not self._body_ended:
+                piece = await self._read_piece()
                 size += len(piece)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
                 pieces.append(piece)
-                if not event.get("more_body", False):
-                    return b"".join(pieces)
+            return b"".join(pieces)
         raise ApiError(
             408,
             INVALID_REQUEST,
@@ -80,6 +78,20 @@ class Exchange:
             code="request_timeout",
             headers={"connection": "close"},
         )
+
+    async def _read_piece(self) -> bytes:
+        event = await self._receive()
+        if event["type"] == "http.disconnect":
+            self._body_ended = True
+            raise ClientGone
+        self._body_ended = not event.get("more_body", False)
+        piece: bytes = event.get("body", b"")
+        return piece
+
+    async def _discard_body(self) -> None:
+        with suppress(ClientGone):
+            while not self._body_ended:
+                await self._read_piece()
 
     async def until_client_leaves(self) -> None:
         """Return when the client has left; call it once the body is read.
@@ -93,10 +105,20 @@ class Exchange:
             await trio.sleep_forever()
 
     async def respond(self, status: int, headers: Iterable[Header], body: bytes) -> None:
-        """Send a whole answer."""
+        """Send a whole answer.
+
+        What comes of an unread body meanwhile is thrown away: the server ends a request only once
+        the few places for its events are free, and would wait for that for ever.
+        """
         length = (b"content-length", str(len(body)).encode())
         await self.start(status, (*headers, length))
-        await self.write(body, more=False)
+        if self._body_ended:
+            await self.write(body, more=False)
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._discard_body)
+            await self.write(body, more=False)
+            nursery.cancel_scope.cancel()
 
     async def respond_error(self, error: ApiError) -> None:
         """Send an error's envelope."""

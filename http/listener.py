@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import trio
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.logging import Logger
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
@@ -33,6 +33,7 @@ class Connection(TCPServer):
     """One client's connection."""
 
     log: "FilteringBoundLogger"
+    _read_to_the_end = False
 
     async def run(self) -> None:
         """Serve the connection; whatever goes wrong in it ends here."""
@@ -49,7 +50,8 @@ class Connection(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         """Write what the protocol has to say."""
         if not isinstance(event, RawData):
-            await super().protocol_send(event)
+            if not (self._read_to_the_end and isinstance(event, Updated)):
+                await super().protocol_send(event)
             return
         async with self.send_lock:
             whole = await self._write(event.data)
@@ -71,6 +73,11 @@ class Connection(TCPServer):
         # Hypercorn has no setting for this; the seat is its own method.
         setattr(self.protocol.protocol, "_check_protocol", _stay_with_http1)  # noqa: B010
         await super()._read_data()
+        # The client is gone: nothing is left to wait for, and the socket can be closed.
+        await self.idle_task.stop()
+        # The idle timer would hold the socket of a client that has left until it runs out.
+        self._read_to_the_end = True
+        await self.idle_task.stop()
 
 
 async def _stay_with_http1(_: object) -> None:

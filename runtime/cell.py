@@ -124,7 +124,6 @@ class Cell(Generic[M]):
                 raise rest from None
         finally:
             self._scope.cancel()
-            self._close_mailbox(start_error)
             self._fail_open_ports(ending)
             try:
                 if begun:
@@ -209,14 +208,15 @@ class Cell(Generic[M]):
 
     def _close_mailbox(self, start_error: Exception | None) -> None:
         """Take no more messages and answer those that were accepted and not begun."""
-        for envelope in self.mailbox.close():
-            if envelope.port is None:
-                name = type(envelope.message).__name__
-                self.log.debug("actor.dead_letter", message=name)
-            elif start_error is not None:
+        unread = self.mailbox.close()
+        for envelope in unread:
+            if envelope.port is not None and start_error is not None:
                 envelope.port.fail(_caused(StartFailed(self.path), start_error))
-            else:
+            elif envelope.port is not None:
                 envelope.port.fail(ActorStopped(self.path))
+        for envelope in unread:
+            if envelope.port is None:
+                self.log.debug("actor.dead_letter", message=type(envelope.message).__name__)
 
     def _fail_open_ports(self, ending: Ending) -> None:
         for port in list(self._open_ports):

@@ -15,24 +15,28 @@ import httpx2
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.failure import FailureKind, TurnFailed
 
+UNREACHABLE = "unreachable"
+"""The code of a failure for which nothing was sent, because there was no connection."""
+
 
 def failure_of(provider: str, error: httpx2.HTTPError, *, answered: bool) -> TurnFailed:
     """Return what `error` means; `answered` tells that the head of an answer had come."""
     kind = FailureKind.UPSTREAM_ERROR
+    code: str | None = None
     match error:
         case httpx2.TimeoutException():
             kind, what = FailureKind.UPSTREAM_TIMEOUT, "did not answer in time"
         case httpx2.ProxyError():
             what = "could not be reached through the proxy"
         case httpx2.ConnectError():
-            what = f"could not be reached ({_reason(error)})"
+            code, what = UNREACHABLE, f"could not be reached ({_reason(error)})"
         case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
             return unaskable(provider)
         case _ if answered:
             what = "broke off its answer"
         case _:
             what = "closed the connection without a proper answer"
-    failure = TurnFailed.of(kind, sentence(provider, what))
+    failure = TurnFailed.of(kind, sentence(provider, what), code=code)
     failure.__cause__ = error
     return failure
 

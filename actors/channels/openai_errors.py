@@ -126,7 +126,7 @@ class OpenAIErrors:
 
     def of_response(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """Return what an answer of a status that is not 2xx means; header names are lower case."""
-        page = "html" in headers.get("content-type", "") or body.lstrip()[:1] == b"<"
+        page = "html" in headers.get("content-type", "").lower() or body.lstrip()[:1] == b"<"
         report = _Report() if page else _read(body)
         kind = _kind_of(status, report)
         if page and status in _MEANT_BY_APIS:

@@ -242,6 +242,8 @@ def _reasoning(message: Message) -> str:
     for value in (message.reasoning_content, message.reasoning):
         if value and isinstance(value, str):
             return value
+    if not message.reasoning_details:
+        return ""
     details = [fields(detail) for detail in items(message.reasoning_details)]
     texts = [detail.get("text") or detail.get("summary") for detail in details]
     return "".join(text for text in texts if isinstance(text, str))

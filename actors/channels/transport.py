@@ -208,6 +208,7 @@ class _Patience:
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
         self._limit = math.inf
+        self._renewed = -math.inf
         self._what = ""
 
     @property
@@ -218,12 +219,18 @@ class _Patience:
         """Wait from now on for `limit` seconds; `what` is the complaint, with a place for them."""
         self._what = what
         self._limit = limit
+        self._renewed = -math.inf
         self.renew()
 
     def renew(self) -> None:
-        self.scope.deadline = trio.current_time() + self._limit
+        """Start anew; moving a deadline is dear, so it may come a hundredth of the limit late."""
+        now = trio.current_time()
+        if now > self._renewed + self._limit / 100:
+            self._renewed = now
+            self.scope.deadline = now + self._limit * 1.01
 
     def pause(self) -> None:
+        self._renewed = -math.inf
         self.scope.deadline = math.inf
 
 

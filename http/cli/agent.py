@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from greenroom.actors.channels.channel import Deltas, TextDelta, ToolCallArguments, ToolCallStart
+from greenroom.actors.channels.foreign import UNREACHABLE
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.entries import Prompt, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
@@ -35,6 +36,7 @@ class TurnOrder(msgspec.Struct, frozen=True):
 
 async def run_locally(configuration: Configuration, order: TurnOrder) -> str | None:
     """Run the turn in this process; return what went wrong, None if nothing did."""
+    screen = Screen()
     quiet = msgspec.structs.replace(configuration.logging, level="error")
     try:
         async with System("greenroom", log=open_log(quiet)) as system:
@@ -49,11 +51,11 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
             async with house.submit(agent.id, session, turn) as events:
                 async for event in events:
                     if isinstance(event, Progress):
-                        _show(event.deltas)
+                        screen.show(event.deltas)
     except TurnFailed as failed:
         return failed.failure.message
     finally:
-        click.echo()
+        screen.end_line()
     return None
 
 
@@ -77,16 +79,17 @@ async def run_through_gateway(
         api_key=Secret(token) if token else _configured_secret(configuration),
         headers=headers,
     )
+    screen = Screen()
     channel = HttpChannel(settings)
     prompt = Prompt("openclaw", (UserEntry(order.message),))
     try:
         async with channel.open(prompt) as batches:
             async for deltas in batches:
-                _show(deltas)
+                screen.show(deltas)
     except TurnFailed as failed:
         return _explain(failed, base)
     finally:
-        click.echo()
+        screen.end_line()
         await channel.aclose()
     return None
 
@@ -115,13 +118,27 @@ def _explain(failed: TurnFailed, base: str) -> str:
     failure = failed.failure
     if failure.kind is FailureKind.UPSTREAM_AUTHENTICATION:
         return f"the gateway at {base} did not accept the token; set {TOKEN_VARIABLE} or --token"
-    if failure.kind is FailureKind.UPSTREAM_ERROR and failure.code == "connection_failed":
+    if failure.code == UNREACHABLE:
         return f"no gateway answers at {base}; start one with 'greenroom serve', or use --local"
     return failure.message
 
 
-def _show(deltas: Deltas) -> None:
-    click.echo("".join(_shown(deltas)), nl=False)
+class Screen:
+    """Standard output, word by word, with one line break at the end of what was shown."""
+
+    def __init__(self) -> None:
+        self._has_text = False
+
+    def show(self, deltas: Deltas) -> None:
+        """Print a batch."""
+        text = "".join(_shown(deltas))
+        self._has_text = self._has_text or bool(text)
+        click.echo(text, nl=False)
+
+    def end_line(self) -> None:
+        """End the line, if there is one."""
+        if self._has_text:
+            click.echo()
 
 
 def _shown(deltas: Deltas) -> Iterable[str]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import trio
@@ -25,6 +26,19 @@ class Problem(Exception):  # noqa: N818 - named as in the rest of the interface
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+def _http_url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise click.BadParameter("expected a URL like http://127.0.0.1:18789.")
+    return value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,7 +76,12 @@ def serve(path: str | None, port: int | None) -> None:
 @click.option("--message", "-m", required=True, help="What to say; - reads standard input.")
 @click.option("--model", metavar="PROVIDER/MODEL", help="Model instead of the agent's own.")
 @click.option("--local", is_flag=True, help="Run in this process instead of through the gateway.")
-@click.option("--url", metavar="URL", help="Gateway; default: the configuration's host and port.")
+@click.option(
+    "--url",
+    metavar="URL",
+    callback=_http_url,
+    help="Gateway; default: the configuration's host and port.",
+)
 @click.option("--token", metavar="SECRET", help="Gateway's token; default: the configuration's.")
 @click.option("--config", "path", metavar="FILE", help=_CONFIG_HELP)
 def agent(

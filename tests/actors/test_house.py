@@ -27,7 +27,10 @@ OTHER = ProviderSettings("other", "scripted", models=(ModelSettings("m-2"),))
 MAIN = AgentSettings("main", "local/m-1", instructions="Be kind.")
 BETA = AgentSettings("beta", "other/m-2", name="Beta")
 SETTINGS = HouseSettings(
-    agents=(MAIN, BETA), default_agent="beta", providers=(LOCAL, OTHER), sessions=SessionLimits(9, 2)
+    agents=(MAIN, BETA),
+    default_agent="beta",
+    providers=(LOCAL, OTHER),
+    sessions=SessionLimits(9, 2),
 )
 
 
@@ -48,7 +51,9 @@ async def open_house(system: System) -> tuple[House, Channels]:
     return await House.open(system, SETTINGS, channels.connect), channels
 
 
-async def ask(house: House, agent_id: str, key: str, text: str, model: str | None = None) -> list[TurnEvent]:
+async def ask(
+    house: House, agent_id: str, key: str, text: str, model: str | None = None
+) -> list[TurnEvent]:
     route = house.router.resolve(model or house.agent(agent_id).model)
     turn = TurnRequest(new_id(), route, (user(text),))
     async with house.submit(agent_id, key, turn) as events:

@@ -76,6 +76,24 @@ LOOKED = (user("look"), calls("c1", "c2"), result("c1"), result("c2"), said("don
             TWO, (said("2"), user("x")), (*TWO, user("x"), NEW), id="the last answer and new"
         ),
         pytest.param(
+            (*TWO, user("three"), said("3")),
+            (*TWO[2:], user("three")),
+            (*TWO, user("three"), NEW),
+            id="the last answer anew, in a window",
+        ),
+        pytest.param(
+            (*TWO, user("three"), said("3")),
+            (said("1"), user("edited")),
+            (*TWO[:2], user("edited"), NEW),
+            id="an edited message, in a window",
+        ),
+        pytest.param(
+            (*LOOKED, user("two"), said("2")),
+            (calls("c1", "c2"), result("c1"), result("c2", "other")),
+            (*LOOKED[:3], result("c2", "other"), NEW),
+            id="another result, in a window",
+        ),
+        pytest.param(
             LOOKED[:2],
             (calls("c1", "c2"), *LOOKED[2:4]),
             (*LOOKED[:4], NEW),
@@ -114,6 +132,11 @@ def test_a_window_over_an_abandoned_call_is_a_window_all_the_same() -> None:
     has = after(transcript, user("never mind"))
     window = (user("look"), calls("c1"), user("never mind"), NEW)
     assert after(transcript, *window, user("x")) == (*has, user("x"), NEW)
+
+
+def test_a_window_that_is_the_conversations_beginning_as_well_is_that_beginning() -> None:
+    has = (user("hi"), said("yes"), user("hi"), said("yes"))
+    assert after(Transcript(has), *has[:2], user("x")) == (*has[:2], user("x"), NEW)
 
 
 def test_commit_says_how_many_entries_were_cut() -> None:
@@ -188,6 +211,17 @@ def test_another_call_is_another_answer(theirs: ToolCall) -> None:
     transcript = Transcript((user("a"), ours))
     sent = as_sent(user("a"), AssistantEntry(None, (theirs,)), result(theirs.id))
     assert transcript.reconcile(sent).keep == 1
+
+
+def test_an_answer_with_fewer_or_more_calls_is_another_answer() -> None:
+    for ours, theirs in (("c1", "c2"), ("c1",)), (("c1",), ("c1", "c2")):
+        copy: Entries = (user("a"), calls(*theirs), *(result(id_) for id_ in theirs))
+        assert after(Transcript((user("a"), calls(*ours))), *copy) == (*copy, NEW)
+
+
+def test_results_in_another_order_are_other_results() -> None:
+    copy = (*LOOKED[:2], LOOKED[3], LOOKED[2], LOOKED[4])
+    assert after(Transcript(LOOKED), *copy, user("x")) == (*copy, user("x"), NEW)
 
 
 def test_free_text_for_a_custom_tool_is_compared_as_it_is() -> None:
@@ -296,7 +330,9 @@ def test_ids_may_be_used_again_by_later_calls() -> None:
 CUT = AssistantEntry("Once upon a ti", interrupted=True)
 
 
-@pytest.mark.parametrize("reached", ["Once upon a ti", "Once upon", "Once upon ", "", None])
+@pytest.mark.parametrize(
+    "reached", ["Once upon a ti", "Once upon", "Once upon ", "Once upon a ti [stopped]", "", None]
+)
 def test_a_client_has_as_much_of_an_interrupted_answer_as_reached_it(reached: str | None) -> None:
     has = (user("tell"), CUT)
     copy = (user("tell"), AssistantEntry(reached))
@@ -304,8 +340,12 @@ def test_a_client_has_as_much_of_an_interrupted_answer_as_reached_it(reached: st
 
 
 def test_an_interrupted_answer_that_the_client_tells_otherwise_is_cut() -> None:
+    transcript = Transcript((user("tell"), CUT))
     copy = (user("tell"), said("Never"))
-    assert after(Transcript((user("tell"), CUT)), *copy, user("x")) == (*copy, user("x"), NEW)
+    assert after(transcript, *copy, user("x")) == (*copy, user("x"), NEW)
+    transcript = Transcript((user("tell"), CUT))
+    copy = (user("tell"), calls("c1", text="Once"))
+    assert after(transcript, *copy, result("c1")) == (*copy, result("c1"), NEW)
 
 
 def test_a_client_that_threw_an_interrupted_answer_away_does_not_have_its_history_doubled() -> None:

@@ -166,8 +166,14 @@ def open_calls_of_copy(copy: Sequence[TranscriptEntry]) -> list[str]:
 class Moves:
     """Draws what happens next, with texts that never come twice unless they may."""
 
-    def __init__(self, data: st.DataObject, least_reached: int = 0) -> None:
+    def __init__(
+        self,
+        data: st.DataObject,
+        least_reached: int = 0,
+        common: tuple[str, ...] = ("hi", "yes"),
+    ) -> None:
         self._data = data
+        self._common = common
         self._made = 0
         self.least_reached = least_reached
 
@@ -184,7 +190,7 @@ class Moves:
     def input(self, waiting: Sequence[str]) -> list[TranscriptEntry]:
         """Results of all open calls, of some and a message, or just a message."""
         # The very first message comes once: who repeats that one after a cut answer tries again.
-        common = () if self._made == 0 else ("hi", "yes")
+        common = self._common if self._made else ()
         message = user(self.one_of(*common, self.fresh("question")))
         if not waiting or self.one_of("answer", "abandon") == "abandon":
             return [*(result(id_) for id_ in waiting[: self.number(0, 2)]), message]
@@ -265,6 +271,31 @@ def test_after_each_turn_of_who_sends_all_the_transcript_is_its_copy(data: st.Da
         if thrown_away:
             assert kept.pop() == answer
         assert [shown(e) for e in kept] == [shown(e) for e in client.copy]
+
+
+@MANY
+@given(data=st.data())
+def test_a_window_with_an_edited_end_and_the_whole_with_it_have_the_same_transcript(
+    data: st.DataObject,
+) -> None:
+    moves = Moves(data, least_reached=3, common=())
+    whole, window = Client(), Client()
+    for _ in range(moves.number(1, 7)):
+        answered = [i for i, entry in enumerate(whole.copy) if isinstance(entry, AssistantEntry)]
+        first = answered[0] if answered else len(whole.copy)
+        later = [i for i, e in enumerate(whole.copy) if isinstance(e, UserEntry) and i > first]
+        if later and moves.one_of("go on", "edit") == "edit":
+            del whole.copy[later[moves.number(0, len(later) - 1)] :]
+            fresh: list[TranscriptEntry] = [user(moves.fresh("edited"))]
+        else:
+            fresh = moves.input(whole.open)
+        answered = [i for i, entry in enumerate(whole.copy) if isinstance(entry, AssistantEntry)]
+        start = moves.number(0, answered[-1]) if answered else 0
+        answer = moves.answer()
+        whole.turn([*whole.copy, *fresh], answer, None)
+        window.turn([*whole.copy[start:], *fresh], answer, None)
+        whole.copy += [*fresh, moves.reached(answer)]
+        assert window.transcript.entries == whole.transcript.entries
 
 
 def is_synthetic(entry: TranscriptEntry) -> bool:

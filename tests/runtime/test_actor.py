@@ -76,6 +76,7 @@ class Desk(Actor[Errand]):
                 raise ValueError("broken")
             case Stop(value):
                 self.stop(value)
+                self.stop(value + 1)
             case Stray():
                 assert self.last is not None
                 try:
@@ -132,6 +133,22 @@ async def test_only_the_message_in_hand_has_a_port_to_take(autojump_clock: MockC
         await wait_all_tasks_blocked()
         assert "only the message in hand" in await desk.ask(Stray())
         desk.tell(Settle(1))
+
+
+async def test_no_message_is_in_hand_while_the_actor_cleans_up(autojump_clock: MockClock) -> None:
+    class Tidy(Desk):
+        async def on_stop(self) -> None:
+            assert self.last is not None
+            with pytest.raises(ValueError, match="only the message in hand"):
+                self.reply_port(self.last)
+            tidied.append(True)
+
+    tidied: list[bool] = []
+    async with System() as system:
+        desk = await system.spawn(Tidy(), "desk")
+        desk.tell(Later())
+        await wait_all_tasks_blocked()
+    assert tidied == [True]
 
 
 async def open_ports_at(end: Callable[[Ref[Errand]], None]) -> tuple[Exception, Exception]:
@@ -206,7 +223,6 @@ async def test_the_first_value_given_to_stop_is_what_the_actor_leaves(
         desk = await system.spawn(Desk(), "desk")
         desk.on_end(endings.append)
         desk.tell(Stop(1))
-        desk.tell(Stop(2))
         await desk.stopped()
         desk.stop()
     assert endings == [Finished(1)]

@@ -9,7 +9,6 @@ from greenroom.runtime import (
     Actor,
     ActorCrashed,
     ActorStopped,
-    Crashed,
     Ending,
     Finished,
     Killed,
@@ -202,7 +201,8 @@ async def test_a_refused_tell_is_logged_and_no_crash(autojump_clock: MockClock) 
 async def test_a_busy_actor_lets_its_neighbours_run(autojump_clock: MockClock) -> None:
     class Flood(Player):
         async def receive(self, message: Do) -> str:
-            self.ref.tell(message)
+            if len(self.diary) < 10_000:  # a bound that it would reach if it never yielded
+                self.ref.tell(message)
             self.diary.append(message.what)
             return ""
 
@@ -323,89 +323,3 @@ async def test_unread_tells_of_an_ended_actor_are_dead_letters(autojump_clock: M
             await ref.stopped()
     letters = [entry for entry in logs if entry["event"] == "actor.dead_letter"]
     assert [(entry["actor"], entry["message"]) for entry in letters] == [("greenroom/player", "Do")]
-
-
-class Messy(Player):
-    """Answers a cancellation with an error, in a task of its own."""
-
-    async def receive(self, message: Do) -> str:
-        await self.mess()
-        return ""
-
-    async def mess(self) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.fail_when_cancelled)
-            nursery.start_soon(trio.sleep_forever)
-
-    async def fail_when_cancelled(self) -> None:
-        try:
-            await trio.sleep_forever()
-        finally:
-            raise ValueError("broken")
-
-
-class MessyStart(Messy):
-    async def on_start(self) -> None:
-        await self.mess()
-
-
-async def test_an_error_amid_a_kill_is_a_crash_and_stays_in_the_cell(
-    autojump_clock: MockClock,
-) -> None:
-    endings: list[Ending] = []
-    with capture_logs():
-        async with System() as system, trio.open_nursery() as nursery:
-            bystander = await system.spawn(Player(), "bystander")
-            messy = await system.spawn(Messy(), "messy")
-            messy.on_end(endings.append)
-            outcomes = Outcomes(nursery)
-            await outcomes.ask(messy, "mess")
-            messy.kill()
-            await messy.stopped()
-            assert await bystander.ask(Do("a")) == "a"
-    assert outcomes.of == {"mess": ActorStopped}
-    assert isinstance(endings[0], Crashed)
-
-
-async def test_an_error_amid_a_cancellation_from_outside_stays_in_the_cell(
-    autojump_clock: MockClock,
-) -> None:
-    endings: list[Ending] = []
-    with capture_logs(), trio.move_on_after(1) as outside:
-        async with System() as system:
-            messy = await system.spawn(Messy(), "messy")
-            messy.on_end(endings.append)
-            messy.tell(Do("mess"))
-            await trio.sleep_forever()
-    assert outside.cancelled_caught
-    assert isinstance(endings[0], Crashed)
-
-
-async def test_an_error_amid_a_cancelled_start_stays_in_the_cell(
-    autojump_clock: MockClock,
-) -> None:
-    with capture_logs():
-        async with System() as system:
-            bystander = await system.spawn(Player(), "bystander")
-            with trio.move_on_after(1) as spawner:
-                await system.spawn(MessyStart(), "messy")
-            assert spawner.cancelled_caught
-            assert await bystander.ask(Do("a")) == "a"
-
-
-async def test_an_interrupt_is_no_crash_and_leaves_the_cell(autojump_clock: MockClock) -> None:
-    class Interrupt(BaseException):
-        pass
-
-    class Interrupted(Player):
-        async def receive(self, message: Do) -> str:
-            raise Interrupt
-
-    actor = Interrupted()
-    with pytest.raises(BaseExceptionGroup) as caught:  # noqa: PT012 - it comes out of the system
-        async with System() as system:
-            ref = await system.spawn(actor, "interrupted")
-            ref.tell(Do("a"))
-            await trio.sleep_forever()
-    assert caught.group_contains(Interrupt)
-    assert actor.diary == ["start", "stop"]

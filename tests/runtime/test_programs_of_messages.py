@@ -250,8 +250,9 @@ async def play(senders: list[list[Step]], workers: int, fates: list[Fate]) -> Le
             await trio.sleep_until(LAST_CALL)
             for ref in refs:
                 ref.stop()
-        for ref in refs:
-            await ref.stopped()
+        with trio.fail_after(SILENCE):
+            for ref in refs:
+                await ref.stopped()
         await system.spawn(Watcher(refs, ledger), "late watcher")
         await trio.sleep(1)
     assert trio.lowlevel.current_statistics().tasks_living == tasks_before

@@ -224,6 +224,7 @@ async def test_leaving_ends_the_stream_and_may_be_said_again() -> None:
     forgotten: list[object] = []
     stream.port.take(forgotten.append)
     stream.leave()
+    assert forgotten == [stream.port]
     stream.leave()
     stream.port.close(1)
     assert forgotten == [stream.port]

@@ -196,6 +196,36 @@ async def test_two_systems_do_not_see_each_other(autojump_clock: MockClock) -> N
             await sleeper.ask(Nap(1))
 
 
+async def test_a_log_that_breaks_keeps_no_ask_waiting_and_no_system_from_its_end(
+    autojump_clock: MockClock,
+) -> None:
+    def broken_pipe(*_: object) -> structlog.typing.ProcessorReturnValue:
+        raise BrokenPipeError
+
+    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        None, processors=[broken_pipe], wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+    answers: list[Exception] = []
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(ExceptionGroup):  # noqa: PT012 - it comes out of the system
+            async with System(log=log) as system:
+                sleeper = await system.spawn(Sleeper(), "sleeper")
+
+                async def ask() -> None:
+                    try:
+                        await sleeper.ask(Nap(1))
+                    except ActorStopped as error:
+                        answers.append(error)
+
+                sleeper.tell(Nap(1))
+                await wait_all_tasks_blocked()
+                sleeper.tell(Nap(1))
+                nursery.start_soon(ask)
+                await wait_all_tasks_blocked()
+        assert trio.current_time() == 1
+    assert len(answers) == 1
+
+
 async def test_a_system_logs_where_it_is_told_to(autojump_clock: MockClock) -> None:
     class Anything(Message, frozen=True):
         pass

@@ -293,7 +293,7 @@ def test_ids_of_calls_are_unique_in_a_session_whatever_its_instructions() -> Non
     transcript: list[Entry] = []
     for turn in range(6):
         transcript.append(user("[call look][call now]"))
-        instructions = [system("s")] * (9 - turn)
+        instructions = [system("s")] * (4 * (5 - turn))
         entry = answer(*instructions, *transcript, tools=(LOOK, NOW)).entry()
         assert entry is not None
         made = [call.id for call in entry.tool_calls]
@@ -307,8 +307,8 @@ def test_ids_of_calls_are_unique_in_a_session_whatever_its_instructions() -> Non
 
 pieces = st.sampled_from(
     ["[", "]", "{", "}", " ", "\n", '"', ":", "a", "1", "-", ".", "\u00b2", "\u0663", "\ud800", "say",
-     "wait", "slow", "fail", "finish", "call", "after", "look", "internal", "length", "[say ", "[call look ",
-     "[fail ", "[wait ", '{"a":', "9" * 400]
+     "wait", "slow", "fail", "finish", "call", "after", "look", "internal", "length", "[say ",
+     "[call look ", "[fail ", "[wait ", '{"a":', "9" * 400]
 )  # fmt: skip
 any_text = st.one_of(st.text(), st.lists(pieces, max_size=12).map("".join))
 any_entry: st.SearchStrategy[Entry] = st.one_of(

@@ -69,6 +69,13 @@ async def test_after_the_end_there_is_nothing() -> None:
             await anext(batches)
 
 
+async def test_nor_after_it_was_left() -> None:
+    async with CHANNEL.open(prompt("[say a b c]")) as batches:
+        await anext(batches)
+    with pytest.raises(StopAsyncIteration):
+        await anext(batches)
+
+
 async def test_a_silence_can_be_left(autojump_clock: MockClock) -> None:
     with trio.move_on_after(3):
         await read("[wait 10]")
