@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class Agent(Actor[Describe]):
-    """Hosts `sessions`, by session key."""
+    """Hosts `sessions`, by session key, and `passing` ones, which last one turn.
+
+    Each has its own bound, so that the one kind never shuts out the other.
+    """
 
     def __init__(
         self, settings: AgentSettings, limits: SessionLimits, providers: Providers
@@ -35,13 +38,15 @@ class Agent(Actor[Describe]):
         self._limits = limits
         self._providers = providers
         self.sessions: Sessions = Directory(self._session, limit=limits.live_sessions)
+        self.passing: Sessions = Directory(self._session, limit=limits.live_sessions)
 
     async def on_start(self) -> None:
         self.host(self.sessions)
+        self.host(self.passing)
 
     async def receive(self, message: Describe) -> AgentStatus:
         settings = self._settings
-        return AgentStatus(settings.id, settings.model, self.sessions.live)
+        return AgentStatus(settings.id, settings.model, self.sessions.live + self.passing.live)
 
     def _session(self, key: str) -> Session:
         return Session(key, self._settings, self._limits, self._providers)

@@ -15,12 +15,13 @@ from greenroom.actors.entries import AssistantEntry, ToolCall
 
 
 class Answer:
-    """What a model has said so far."""
+    """What a model has said so far; `size` is in characters."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._calls: list[tuple[ToolCallStart, list[str]]] = []
+        self.size = 0
         self.usage = Usage()
         self.reason: FinishReason | None = None
 
@@ -29,33 +30,28 @@ class Answer:
         for delta in deltas:
             match delta:
                 case TextDelta(text):
+                    self.size += len(text)
                     self._text.append(text)
                 case ToolCallArguments(index, fragment):
+                    self.size += len(fragment)
                     self._calls[index][1].append(fragment)
                 case ToolCallStart():
                     self._calls.append((delta, []))
                 case RefusalDelta(text):
+                    self.size += len(text)
                     self._refusal.append(text)
                 case Usage():
                     self.usage = delta
                 case Finish(reason):
                     self.reason = reason
-                case ReasoningDelta():
+                case ReasoningDelta(text):
                     # Shown while it happens; it is no part of what was said.
-                    pass
+                    self.size += len(text)
 
-    def entry(self) -> AssistantEntry | None:
-        """Return the answer as an entry, or None if there is nothing to keep.
-
-        Of an answer without its end, the text is kept and marked; tool calls are not, because the
-        arguments of a call may be cut in the middle.
-        """
+    def entry(self) -> AssistantEntry:
+        """Return the answer as it was said."""
         text = "".join(self._text)
         refusal = "".join(self._refusal) or None
-        if self.reason is None:
-            if not text:
-                return None
-            return AssistantEntry(text, refusal=refusal, interrupted=True)
         calls = tuple(
             ToolCall(
                 start.id, start.name, "".join(pieces), "custom" if start.custom else "function"
@@ -63,3 +59,16 @@ class Answer:
             for start, pieces in self._calls
         )
         return AssistantEntry(text or (None if calls or refusal else ""), calls, refusal)
+
+    def kept(self) -> AssistantEntry | None:
+        """Return what a transcript keeps of the answer, None if that is nothing.
+
+        Of an answer without its end, the text is kept and marked. Tool calls are kept only where the
+        model ended in order to make them: elsewhere their arguments may be cut in the middle.
+        """
+        said = self.entry()
+        if self.reason is None:
+            return AssistantEntry(said.text, interrupted=True) if said.text else None
+        if self.reason is FinishReason.TOOL_CALLS or not said.tool_calls:
+            return said
+        return AssistantEntry(said.text or "", refusal=said.refusal)

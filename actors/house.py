@@ -1,26 +1,26 @@
 """The house: every agent and provider of one system, and the one door through which turns come in.
 
-HTTP requests and the command line both enter here, so that routing, limits and sessions are the same.
+HTTP requests and the command line both enter here, so that selection, limits and sessions are the same.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
-from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.provider import Lease, LeaseEnded, Provider
-from greenroom.actors.routing import Router
-from greenroom.actors.session import SessionMessage
-from greenroom.actors.settings import AgentSettings, HouseSettings, ProviderSettings
+from greenroom.actors.routing import RoutableModel, Router
+from greenroom.actors.selection import Selection, Selector, Wish
+from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
-from greenroom.runtime import Directory, DirectoryFull, Ref, System
-from greenroom.runtime.ref import OpenStream
+from greenroom.runtime import OpenStream, Ref, System
+
+Connect = Callable[[ProviderSettings], Channel]
 
 
-def connect(settings: ProviderSettings) -> Channel:
+def connect_channel(settings: ProviderSettings) -> Channel:
     """Return the channel that a provider's settings ask for."""
     match settings.api:
         case "scripted":
@@ -40,69 +40,54 @@ class House:
     def __init__(
         self,
         settings: HouseSettings,
-        agents: dict[str, tuple[AgentSettings, Ref[Describe]]],
-        sessions: dict[str, Directory[str, SessionMessage]],
+        agents: Mapping[str, Agent],
+        refs: tuple[Ref[Describe], ...],
     ) -> None:
-        self._settings = settings
         self._agents = agents
-        self._sessions = sessions
-        self.router = Router(settings.providers)
+        self._refs = refs
+        self._selector = Selector(settings)
+        self.default_agent = settings.default_agent
+        self.models: tuple[RoutableModel, ...] = Router(settings.providers).models
 
     @classmethod
     async def open(
-        cls,
-        system: System,
-        settings: HouseSettings,
-        connect: Callable[[ProviderSettings], Channel] = connect,
+        cls, system: System, settings: HouseSettings, connect: Connect = connect_channel
     ) -> "House":
         """Start the providers, then the agents, in `system`."""
         providers: dict[str, Ref[Lease | LeaseEnded]] = {}
         for provider in settings.providers:
             actor = Provider(provider, connect)
             providers[provider.id] = await system.spawn(actor, f"provider:{provider.id}")
-        agents: dict[str, tuple[AgentSettings, Ref[Describe]]] = {}
-        sessions: dict[str, Directory[str, SessionMessage]] = {}
-        for agent in settings.agents:
-            host = Agent(agent, settings.sessions, providers)
-            agents[agent.id] = agent, await system.spawn(host, f"agent:{agent.id}")
-            sessions[agent.id] = host.sessions
-        return cls(settings, agents, sessions)
-
-    @property
-    def default_agent(self) -> str:
-        """The id of the agent that a request without one means."""
-        return self._settings.default_agent
+        agents = {agent.id: Agent(agent, settings.sessions, providers) for agent in settings.agents}
+        refs = [await system.spawn(agent, f"agent:{id_}") for id_, agent in agents.items()]
+        return cls(settings, agents, tuple(refs))
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
         """The agents' ids, in the configuration's order."""
         return tuple(self._agents)
 
-    def agent(self, agent_id: str) -> AgentSettings:
-        """Return an agent's settings; ids are case-insensitive.
+    def is_agent(self, model: str) -> bool:
+        """Say whether a model field names an agent, in any of its forms."""
+        return self._selector.is_agent(model)
+
+    def select(self, wish: Wish) -> Selection:
+        """Resolve who answers, in which session, with which model.
 
         Raises:
-            TurnFailed: INVALID_REQUEST, if there is no such agent.
+            TurnFailed: INVALID_REQUEST or NOT_FOUND, naming what is wrong.
         """
-        found = self._agents.get(agent_id.lower())
-        if found is None:
-            raise TurnFailed.of(
-                FailureKind.INVALID_REQUEST,
-                f"Unknown agent '{agent_id}'. Known agents: {', '.join(self._agents)}.",
-                code="agent_not_found",
-            )
-        return found[0]
+        return self._selector.select(wish)
 
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""
-        return tuple([await ref.ask(Describe()) for _, ref in self._agents.values()])
+        return tuple([await ref.ask(Describe()) for ref in self._refs])
 
-    def submit(self, agent_id: str, session_key: str, turn: TurnRequest) -> OpenStream[TurnEvent]:
+    def submit(self, selection: Selection, turn: TurnRequest) -> OpenStream[TurnEvent]:
         """Ask a session for a turn: `async with house.submit(…) as events`.
 
         Entering raises `DirectoryFull` if the agent has its bound of sessions alive.
         """
-        return self._sessions[agent_id].address(session_key).stream(Submit(turn))
-
-
-__all__ = ["DirectoryFull", "House", "connect", "new_id"]
+        agent = self._agents[selection.agent]
+        sessions = agent.passing if selection.ephemeral else agent.sessions
+        return sessions.address(selection.session).stream(Submit(turn))

@@ -14,6 +14,9 @@ from greenroom.actors.provider import Lease, LeaseEnded
 from greenroom.actors.turn import Progress, Route, TurnEvent, TurnStarted
 from greenroom.runtime import Actor, Message, Ref, RuntimeFault, StreamPort
 
+MAX_ANSWER = 16 * 1024 * 1024
+"""Characters of text, thinking and arguments that one answer may have."""
+
 
 class Begin(Message, frozen=True):
     """Start the run."""
@@ -72,10 +75,13 @@ class Run(Actor[Begin]):
                         if not started:
                             started = True
                             await self._port.send(TurnStarted(self._turn, self._route))
-                        self._answer.take(deltas)
                         told = _without_the_end(deltas)
                         if told:
                             await self._port.send(Progress(told))
+                        if self._answer.size > MAX_ANSWER:
+                            return _too_long()
+                        # What was said is what the client was sent, also where that was cut short.
+                        self._answer.take(deltas)
         except TurnFailed as failed:
             return failed.failure
         except RuntimeFault:
@@ -84,6 +90,12 @@ class Run(Actor[Begin]):
                 FailureKind.INTERNAL, f"Provider '{self._route.provider}' is not running."
             )
         return None
+
+
+def _too_long() -> Failure:
+    return Failure(
+        FailureKind.UPSTREAM_ERROR, f"The answer is longer than {MAX_ANSWER} characters."
+    )
 
 
 def _without_the_end(deltas: Deltas) -> Deltas:

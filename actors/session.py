@@ -10,6 +10,7 @@ from typing import assert_never
 
 import msgspec
 
+from greenroom.actors.answer import Answer
 from greenroom.actors.entries import Entry, Prompt, SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.provider import Lease, LeaseEnded
@@ -123,9 +124,7 @@ class Session(Actor[SessionMessage]):
             return
         match ending:
             case Finished(value=RunResult(answer, failure)):
-                entry = answer.entry()
-                if entry is not None:
-                    self._transcript.commit(running.plan, entry)
+                self._keep(running, answer)
                 if answer.reason is not None:
                     # It is whole, whatever came after it.
                     running.port.close(TurnEnded(answer.reason, answer.usage))
@@ -137,6 +136,15 @@ class Session(Actor[SessionMessage]):
                 running.port.fail(_internal("The run crashed."))
         if running.turn.ephemeral:
             self.stop()
+
+    def _keep(self, running: _Running, answer: Answer) -> None:
+        entry = answer.kept()
+        if entry is None or (answer.reason is None and not running.turn.streamed):
+            return
+        cut = self._transcript.commit(running.plan, entry)
+        if cut:
+            # The client told another story from there on; see `Transcript.reconcile`.
+            self.log.info("session.cut", turn=running.turn.id, entries=cut)
 
 
 def _internal(message: str) -> TurnFailed:

@@ -65,8 +65,9 @@ class ProviderSettings(msgspec.Struct, frozen=True):
 
 
 class AgentSettings(msgspec.Struct, frozen=True):
-    """One agent: `model` is "<provider>/<model>"; `time_limit` bounds a run, in seconds, and can be
-    infinite.
+    """One agent: `model` is "<provider>/<model>".
+
+    `time_limit` bounds a run, in seconds, and can be infinite.
     """
 
     id: str

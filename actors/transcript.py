@@ -25,6 +25,9 @@ from greenroom.actors.failure import FailureKind, TurnFailed
 
 ABANDONED = "No result: the user went on without running this tool."
 
+WINDOW_REACH = 200
+"""How many entries before its end a transcript is searched for a window's, so that it takes no longer."""
+
 
 class Sent(msgspec.Struct, frozen=True):
     """An entry as a request brought it; `param` is its place there, such as "messages[3]"."""
@@ -75,10 +78,10 @@ class Transcript:
             split = len(sent)
         known = sent[:split]
         keep, matched = self._common_prefix(known)
-        if matched < len(known) and (end := self._end_of_window(known)) is not None:
-            keep, matched = end, len(known)
-        elif not known:
+        if not known:
             keep = len(self._entries)
+        elif matched == 0 and (end := self._end_of_window(known)) is not None:
+            keep, matched = end, len(known)
         last = sent[-1].param if sent else "messages"
         return Plan(keep, tuple(_joined(self._entries[:keep], sent[matched:], last)))
 
@@ -112,11 +115,11 @@ class Transcript:
     def _end_of_window(self, known: Sequence[Sent]) -> int | None:
         """Return where the last place ends at which ours are the same as `known`, all of it."""
         ours = [at for at, entry in enumerate(self._entries) if not _is_synthetic(entry)]
-        for end in range(len(ours), len(known) - 1, -1):
+        first = max(len(known), len(ours) - WINDOW_REACH)
+        for end in range(len(ours), first - 1, -1):
             places = ours[end - len(known) : end]
-            if all(
-                map(_same, (self._entries[at] for at in places), (item.entry for item in known))
-            ):
+            pairs = zip(reversed(places), reversed(known), strict=True)
+            if all(_same(self._entries[at], item.entry) for at, item in pairs):
                 return places[-1] + 1
         return None
 

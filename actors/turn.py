@@ -22,7 +22,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
 
     `entries` are its messages in order; those of the system count for this turn alone. `extra` holds
     fields that only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one
-    of its session, which ends with it.
+    of its session, which ends with it. The client of a `streamed` turn sees the answer while it comes,
+    so what it has seen is kept if the answer is cut; otherwise nothing of it is.
     """
 
     id: str
@@ -34,6 +35,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     sampling: Sampling = Sampling()
     extra: dict[str, bytes] = {}
     ephemeral: bool = False
+    streamed: bool = False
 
 
 class TurnStarted(msgspec.Struct, frozen=True, tag="started"):

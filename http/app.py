@@ -4,7 +4,6 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
 import msgspec
 import trio
@@ -53,7 +52,7 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
 
 
 class _Routes(QuartTrio):
-    def log_exception(self, *_: Any) -> None:
+    def log_exception(self, *_: Any, **__: Any) -> None:
         """Leave it to the handler of status 500, which has our log."""
 
 
@@ -105,7 +104,7 @@ def _quart(house: House, authenticator: Authenticator, log: "FilteringBoundLogge
     @app.get("/v1/models/<path:model>")
     @authenticated
     async def retrieve_model(model: str) -> Response:
-        return _json(msgspec.json.encode(catalogue.find(unquote(model))))
+        return _json(msgspec.json.encode(catalogue.find(model)))
 
     _answer_errors(app, log)
     return app

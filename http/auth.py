@@ -1,7 +1,8 @@
 """Who may call: one bearer secret, compared in constant time, and a bound on guessing it.
 
-Failures are counted by address in a table of bounded size. A remote address that fails too often is
-locked out for a while; loopback is only slowed down, so that nobody locks out the machine's owner.
+Wrong secrets are counted by address in a table of bounded size; who brings none guesses none. A remote
+address that fails too often is locked out for a while; loopback is only slowed down, so that nobody
+locks out the machine's owner.
 """
 
 import hmac
@@ -38,10 +39,12 @@ class Authenticator:
         address = exchange.client[0] if exchange.client is not None else ""
         now = trio.current_time()
         self._refuse_locked(address, now)
-        if _matches(presented(exchange), self._auth.secret.reveal()):
-            self._failures.pop(address, None)
-            return
-        await self._count_failure(address, now)
+        given = presented(exchange)
+        if given is not None:
+            if _matches(given, self._auth.secret.reveal()):
+                self._failures.pop(address, None)
+                return
+            await self._count_failure(address, now)
         raise ApiError(
             401,
             "unauthorized",
@@ -90,9 +93,8 @@ def presented(exchange: Exchange) -> str | None:
     return exchange.header(b"api-key") or exchange.header(b"x-api-key")
 
 
-def _matches(given: str | None, secret: str) -> bool:
-    # Header values are Latin-1 on the wire, whatever the client meant; compare the bytes it sent.
-    return given is not None and hmac.compare_digest(given.encode("latin-1"), secret.encode())
+def _matches(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _is_loopback(address: str) -> bool:

@@ -7,21 +7,26 @@ model; tools; images; and last whether there is anything to answer.
 import msgspec
 
 from greenroom.actors.entries import Sampling, ToolEntry, UserEntry
+from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import House, new_id
+from greenroom.actors.selection import Selection, Wish
 from greenroom.actors.turn import TurnRequest
 from greenroom.http.decode import check_depth, check_text, decode
-from greenroom.http.errors import invalid
+from greenroom.http.errors import invalid, of_failure
 from greenroom.http.exchange import Exchange
 from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
-from greenroom.http.selection import Selection, select
-from greenroom.http.wire import ChatRequest, given
+from greenroom.http.wire import ChatRequest, ResponseFormat, given
 
 _request = msgspec.json.Decoder(ChatRequest)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 
-_KNOWN = frozenset(ChatRequest.__struct_fields__) - {"user"}
+_format = msgspec.json.Decoder(ResponseFormat)
+
+_PASSED_ON = {"user", "response_format", "modalities", "metadata"}
+_OURS = frozenset(ChatRequest.__struct_fields__) - _PASSED_ON
 _MAX_STOPS = 4
+_MAX_METADATA = 16
 _INT64 = 2**63
 
 
@@ -50,7 +55,7 @@ def read_order(
     entries = read_messages(request.messages)
     _check_values(request)
     user = _user(request.user)
-    selection = select(exchange, house, request.model, user if session_from_user else None)
+    selection = selection_of(exchange, house, request.model, user if session_from_user else None)
     tools = read_tools(request.tools)
     tool_choice = read_tool_choice(request.tool_choice, tools)
     check_images(request.messages)
@@ -69,9 +74,10 @@ def read_order(
         extra={
             name: bytes(value)
             for name, value in fields.items()
-            if name not in _KNOWN and not (name == "user" and user is None)
+            if name not in _OURS and not (name == "user" and user is None)
         },
         ephemeral=selection.ephemeral,
+        streamed=bool(request.stream),
     )
     options = request.stream_options
     return Order(
@@ -83,9 +89,28 @@ def read_order(
     )
 
 
+def selection_of(exchange: Exchange, house: House, model: str, user: str | None) -> Selection:
+    """Resolve where a request goes, by its model field, its headers, and `user` if it derives a session.
+
+    Raises:
+        ApiError: 400 or 404.
+    """
+    wish = Wish(
+        model,
+        agent=exchange.header(b"x-openclaw-agent-id") or exchange.header(b"x-openclaw-agent"),
+        session_key=exchange.header(b"x-openclaw-session-key"),
+        override=exchange.header(b"x-openclaw-model"),
+        user=user,
+    )
+    try:
+        return house.select(wish)
+    except TurnFailed as failed:
+        raise of_failure(failed.failure) from None
+
+
 def _check_values(request: ChatRequest) -> None:
     if not request.model.strip():
-        raise invalid("you must provide a model parameter", "model")
+        raise invalid("you must provide a model parameter")
     if not request.messages:
         raise invalid(
             "Invalid 'messages': empty array. Expected an array with minimum length 1.",
@@ -107,6 +132,7 @@ def _check_values(request: ChatRequest) -> None:
         limit: int | None = getattr(request, name)
         if limit is not None and not 1 <= limit < _INT64:
             raise invalid(f"`{name}` must be at least 1.", name, "integer_below_min_value")
+    _check_format(request)
     stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
     if len(stops) > _MAX_STOPS or not all(stops):
         raise invalid(f"`stop` must be 1 to {_MAX_STOPS} strings, none of them empty.", "stop")
@@ -116,6 +142,24 @@ def _check_values(request: ChatRequest) -> None:
     _between(request.presence_penalty, "presence_penalty", -2, 2)
     if request.seed is not None and not -_INT64 <= request.seed < _INT64:
         raise invalid("`seed` must be a 64-bit integer.", "seed")
+
+
+def _check_format(request: ChatRequest) -> None:
+    if given(request.response_format):
+        wanted = decode(request.response_format, _format, "response_format")
+        if wanted.type == "json_schema" and not given(wanted.json_schema):
+            raise invalid(
+                "Missing required parameter: 'response_format.json_schema'.",
+                "response_format.json_schema",
+                "missing_required_parameter",
+            )
+    for name in ("logprobs", "top_logprobs"):
+        if getattr(request, name):
+            raise invalid(f"`{name}` is not supported.", name, "unsupported_parameter")
+    if set(request.modalities or ()) - {"text"}:
+        raise invalid("`modalities` must be text alone.", "modalities", "unsupported_value")
+    if len(request.metadata or ()) > _MAX_METADATA:
+        raise invalid(f"`metadata` must have at most {_MAX_METADATA} pairs.", "metadata")
 
 
 def _between(value: float | None, name: str, low: int, high: int) -> None:

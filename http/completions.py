@@ -110,10 +110,7 @@ class Completions:
     async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
         """Answer; return the code of the error that was sent, None for a whole answer."""
         try:
-            submitted = self._house.submit(
-                order.selection.agent, order.selection.session, order.turn
-            )
-            async with submitted as events:
+            async with self._house.submit(order.selection, order.turn) as events:
                 if order.stream:
                     await self._stream(exchange, order, events, record)
                 else:

@@ -13,6 +13,7 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _OUTSIDE_OF_STRUCTURE = bytes(b for b in range(256) if b not in b'"[]{}')
 _AS_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_MOST_VALUES = 1_000_000
 _STRING = re.compile(rb'"[^"]*"')
 
 
@@ -50,8 +51,15 @@ def check_depth(body: bytes, limit: int) -> None:
     Raises:
         ApiError: 400.
     """
-    if body.count(b"[") + body.count(b"{") <= limit:
+    opened = body.count(b"[") + body.count(b"{")
+    if opened <= limit:
         return
+    if opened > _MOST_VALUES:
+        raise invalid(
+            "We could not parse the JSON body of your request: it has more than "
+            f"{_MOST_VALUES} objects and arrays.",
+            code="too_many_values",
+        )
     # Pairs of backslashes go first, so that one before a quote is one that escapes it.
     without_escapes = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     structure = without_escapes.translate(None, _OUTSIDE_OF_STRUCTURE)

@@ -125,7 +125,7 @@ def of_exception(error: Exception) -> ApiError:
                 "api_error",
                 f"This agent has its {error.limit} sessions alive. Try again later.",
                 code="too_many_sessions",
-                headers={"retry-after": "5"},
+                headers=NO_RETRY,
             )
         case RuntimeFault() if not isinstance(error, ActorCrashed):
             return of_failure(Failure(FailureKind.STOPPING, "The session is stopping. Try again."))

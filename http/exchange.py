@@ -47,9 +47,15 @@ class Exchange:
         self._body_ended = False
 
     def header(self, name: bytes) -> str | None:
-        """Return a header's value without its surrounding white space, None if absent or empty."""
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1").strip() or None
+        """Return a header's value without its surrounding white space, None if absent or empty.
+
+        Clients send UTF-8, as curl does with what it is given; what is none is read as Latin-1.
+        """
+        value = self.headers.get(name, b"").strip(b" \t")
+        try:
+            return value.decode() or None
+        except UnicodeDecodeError:
+            return value.decode("latin-1")
 
     async def read_body(self, max_bytes: int, seconds: float) -> bytes:
         """Return the whole body.

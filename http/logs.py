@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import msgspec
@@ -38,9 +39,7 @@ def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLo
     if as_json:
         processors: list[Processor] = [
             *shared,
-            structlog.processors.dict_tracebacks
-            if settings.level == "trace"
-            else structlog.processors.format_exc_info,
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(serializer=_encode),
         ]
     else:
@@ -49,11 +48,21 @@ def open_log(settings: Logging, to: BinaryIO | None = None) -> "FilteringBoundLo
         )
         processors = [*shared, _without_controls, renderer, _to_bytes]
     logger = structlog.wrap_logger(
-        structlog.BytesLogger(stream),
+        _Lines(stream),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[settings.level]),
     )
     return cast("FilteringBoundLogger", logger.bind())
+
+
+class _Lines(structlog.BytesLogger):
+    """Writes lines; when nobody reads them any more, what is logged is lost and nothing else."""
+
+    def msg(self, message: bytes) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = error = err = critical = fatal = failure = exception = msg
 
 
 def _drop(_: object, __: str, event: "EventDict") -> "EventDict":

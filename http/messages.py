@@ -37,6 +37,7 @@ _call = msgspec.json.Decoder(MessageToolCall)
 _tool = msgspec.json.Decoder(RequestTool)
 _choice = msgspec.json.Decoder(str | ToolChoiceObject)
 
+_MOST_TOOLS = 128
 _TOOL_NAME_LENGTH = 64
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
@@ -82,7 +83,9 @@ def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
     Raises:
         ApiError: 400.
     """
-    tools: list[Tool] = []
+    if raw is not None and len(raw) > _MOST_TOOLS:
+        raise _bad_tools(f"at most {_MOST_TOOLS} tools, not {len(raw)}.", "tools")
+    tools: dict[str, Tool] = {}
     for index, item in enumerate(raw or ()):
         param = f"tools[{index}]"
         tool = decode(item, _tool, param)
@@ -94,10 +97,10 @@ def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
                 f"a tool's name is 1 to {_TOOL_NAME_LENGTH} of a-z, A-Z, 0-9, _ and -.",
                 f"{param}.{tool.type}.name",
             )
-        if any(other.name == named.name for other in tools):
+        if named.name in tools:
             raise _bad_tools(f"two tools are named '{named.name}'.", f"{param}.{tool.type}.name")
-        tools.append(Tool(named.name, bytes(item), tool.type))
-    return tuple(tools)
+        tools[named.name] = Tool(named.name, bytes(item), tool.type)
+    return tuple(tools.values())
 
 
 def read_tool_choice(raw: msgspec.Raw, tools: Sequence[Tool]) -> ToolChoice | None:
@@ -147,6 +150,8 @@ def _names_of(choice: ToolChoiceObject) -> tuple[tuple[str, ...], str]:
             return (named.name,), "required"
         case ToolChoiceObject(type="allowed_tools", allowed_tools=allowed) if allowed is not None:
             tools = [tool.function or tool.custom for tool in allowed.tools]
+            if not tools:
+                raise _bad_tools("`tool_choice` allows no tool.", "tool_choice.allowed_tools.tools")
             return tuple(tool.name for tool in tools if tool is not None), allowed.mode
         case _:
             param = f"tool_choice.{choice.type}"

@@ -13,9 +13,9 @@ class Catalogue:
         ids = ["openclaw", "openclaw/default"]
         ids.extend(f"openclaw/{agent}" for agent in dict.fromkeys(agents))
         self._models = {id_: _model(id_, created, "openclaw") for id_ in ids}
-        self._agents = house.agent_ids
+        self._house = house
         self._created = created
-        for model in house.router.models:
+        for model in house.models:
             self._models.setdefault(model.id, _model(model.id, created, model.provider))
 
     def list(self) -> ModelList:
@@ -28,10 +28,8 @@ class Catalogue:
         Raises:
             ApiError: 404.
         """
-        for prefix in ("openclaw:", "agent:"):
-            name = id_.removeprefix(prefix)
-            if name != id_ and name.lower() in self._agents:
-                return _model(id_, self._created, "openclaw")
+        if self._house.is_agent(id_):
+            return _model(id_, self._created, "openclaw")
         found = self._models.get(id_)
         if found is None:
             raise ApiError(

@@ -1,6 +1,7 @@
 """The composition root: from a configuration to a running gateway, and its orderly end.
 
-HTTP stops first and lets open requests end, then the actors stop, children before parents.
+HTTP accepts no more and lets open requests end, until a deadline; then the actors stop, children
+before parents; then the last connections are closed, whose clients have been told.
 """
 
 import signal
@@ -11,50 +12,51 @@ import trio
 from greenroom.actors.house import House
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
-from greenroom.http.listener import base_url, open_listener, serve_app
+from greenroom.http.listener import Server, base_url
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-_ACTORS_GRACE_S = 5.0
+_ACTORS_GRACE_S = 1.0
+_LAST_WORDS_S = 1.0
 
 
 async def serve(
     configuration: Configuration,
+    listener: trio.SocketListener,
     log: "FilteringBoundLogger",
     *,
-    stop: trio.Event | None = None,
+    stop: trio.Event,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the gateway until `stop` is set, for ever without one; its base URL tells that it is up.
-
-    Raises:
-        OSError: the address cannot be listened on.
-    """
+    """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up."""
     gateway = configuration.gateway
-    listener = await open_listener(gateway.host, gateway.port)
-    async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
-        house = await House.open(system, configuration.house)
-        app = create_app(house, gateway, log)
-        host, port, *_ = listener.socket.getsockname()
-        url = base_url(host, port)
-        log.info("gateway.up", url=url, agents=list(house.agent_ids))
-        task_status.started(url)
-        await serve_app(
-            app,
-            listener,
-            log,
-            stop=trio.Event() if stop is None else stop,
-            grace=gateway.limits.shutdown,
-        )
-        log.info("gateway.stopping")
+    async with trio.open_nursery() as connections:
+        async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
+            house = await House.open(system, configuration.house)
+            server = Server(create_app(house, gateway, log), listener, log)
+            connections.start_soon(server.run)
+            host, port, *_ = listener.socket.getsockname()
+            url = base_url(host, port)
+            log.info("gateway.up", url=url, agents=list(house.agent_ids))
+            task_status.started(url)
+            await stop.wait()
+            log.info("gateway.stopping")
+            server.stop()
+            if not await server.ended(within=gateway.limits.shutdown):
+                log.warning("gateway.deadline", seconds=gateway.limits.shutdown)
+        # Whoever was cut short hears of it.
+        await server.ended(within=_LAST_WORDS_S)
+        connections.cancel_scope.cancel()
     log.info("gateway.down")
 
 
-async def set_on_signal(stop: trio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; the second SIGINT is the interpreter's own."""
+async def stop_on_signal(stop: trio.Event, hurry: trio.CancelScope) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT, cancel `hurry` at the second."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
+            if stop.is_set():
+                hurry.cancel()
+                return
             stop.set()
-            return

@@ -15,7 +15,6 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.entries import AssistantEntry
 from greenroom.actors.turn import TurnEnded
 from greenroom.http import wire
 
@@ -129,7 +128,7 @@ class CompletionBuilder:
     def end(self, ended: TurnEnded, id_: str, model: str, created: int) -> bytes:
         """Encode the `chat.completion` object."""
         self._answer.take((Finish(ended.reason),))
-        entry = self._answer.entry() or AssistantEntry("")
+        entry = self._answer.entry()
         calls = tuple(
             _call(call.id, call.name, call.arguments, custom=call.kind == "custom")
             for call in entry.tool_calls

@@ -43,9 +43,21 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: list[Raw] | None = None
     tool_choice: Raw = Raw()
     parallel_tool_calls: bool | None = None
+    response_format: Raw = Raw()
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    modalities: list[str] | None = None
+    metadata: dict[str, str] | None = None
     user: Raw = Raw()
     functions: Raw = Raw()
     function_call: Raw = Raw()
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    """`response_format`; its schema is the provider's to check."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: Raw = Raw()
 
 
 class FunctionCall(msgspec.Struct, frozen=True):

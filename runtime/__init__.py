@@ -15,7 +15,7 @@ from greenroom.runtime.errors import (
     StartFailed,
 )
 from greenroom.runtime.message import Message, Request, Subscription
-from greenroom.runtime.ref import Recipient, Ref
+from greenroom.runtime.ref import OpenStream, Recipient, Ref
 from greenroom.runtime.reply import ReplyPort, ReplyStream, StreamPort
 from greenroom.runtime.system import System
 
@@ -33,6 +33,7 @@ __all__ = [
     "MailboxFull",
     "Message",
     "NotAccepted",
+    "OpenStream",
     "Recipient",
     "Ref",
     "Refusal",

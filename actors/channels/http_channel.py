@@ -1,10 +1,13 @@
 """The channel of an upstream that is asked over HTTP: a transport and an adapter, put together.
 
-It knows when an answer is over, and nothing of any wire format. A further API is a row in `_ADAPTERS`.
+It knows when an answer is over, and nothing of any wire format. A further API is a row in `_ADAPTERS`
+and a name in the settings.
 """
 
+import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 import trio
 
@@ -29,7 +32,9 @@ class HttpChannel:
     def __init__(self, settings: ProviderSettings) -> None:
         self._provider = settings.id
         self._adapter = _ADAPTERS[settings.api](settings)
-        self._transport = Transport(settings.id, settings.limits)
+        # No proxy can reach this machine's loopback, and none needs to see a key that is for it.
+        local = _is_loopback(settings.base_url)
+        self._transport = Transport(settings.id, settings.limits, proxies=not local)
 
     @asynccontextmanager
     async def open(self, prompt: Prompt) -> AsyncGenerator[AsyncIterator[Deltas]]:
@@ -47,6 +52,16 @@ class HttpChannel:
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""
         await self._transport.aclose()
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Batches:

@@ -101,9 +101,17 @@ def _call(call: ToolCall) -> _Wire:
     if call.kind == "custom":
         custom: _Wire = {"name": call.name, "input": call.arguments}
         return {"id": call.id, "type": "custom", "custom": custom}
-    # Servers parse the arguments, and an empty text is no JSON.
-    function: _Wire = {"name": call.name, "arguments": call.arguments or "{}"}
+    # Servers parse the arguments, and refuse the whole prompt for a text that is no JSON object.
+    arguments = call.arguments if _is_object(call.arguments) else "{}"
+    function: _Wire = {"name": call.name, "arguments": arguments}
     return {"id": call.id, "type": "function", "function": function}
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
 
 
 def _content(content: Content) -> str | list[object]:

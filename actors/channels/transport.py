@@ -72,14 +72,15 @@ class Transport:
     """The connections to one upstream; `provider` is its id, for messages.
 
     Of the `limits`, `connect` lasts until the request can be sent, `first_byte` from then to the head
-    of the answer, `silence` from one read to the next. Proxies come from the environment
+    of the answer, `silence` from one read to the next. With `proxies` these come from the environment
     (`HTTPS_PROXY`, `NO_PROXY`, …); redirects are not followed, cookies are not kept.
     """
 
-    def __init__(self, provider: str, limits: TimeLimits) -> None:
+    def __init__(self, provider: str, limits: TimeLimits, *, proxies: bool = True) -> None:
         self._provider = provider
         self._limits = limits
         self._client = httpx2.AsyncClient(
+            trust_env=proxies,
             verify=_tls(),
             limits=_POOL,
             timeout=None,
@@ -179,7 +180,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
             request = self._client.build_request(
                 "POST",
                 asked.url,
-                headers=asked.headers,
+                headers=[(name.encode(), value.encode()) for name, value in asked.headers.items()],
                 content=asked.body,
                 extensions={"trace": self._trace},
             )

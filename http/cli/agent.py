@@ -15,6 +15,7 @@ from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.entries import Prompt, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.house import House, new_id
+from greenroom.actors.selection import Wish, main_session
 from greenroom.actors.settings import ProviderSettings, Secret
 from greenroom.actors.turn import Progress, TurnRequest
 from greenroom.http.config import Configuration, NoAuth
@@ -23,6 +24,9 @@ from greenroom.http.logs import open_log
 from greenroom.runtime import System
 
 TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"  # noqa: S105 - its name, not its value
+
+DEFAULT_AGENT = "openclaw"
+"""The model field that means the default agent, and that agent's own model."""
 
 
 class TurnOrder(msgspec.Struct, frozen=True):
@@ -41,14 +45,21 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
     try:
         async with System("greenroom", log=open_log(quiet)) as system:
             house = await House.open(system, configuration.house)
-            agent = house.agent(order.agent or house.default_agent)
+            selection = house.select(
+                Wish(
+                    DEFAULT_AGENT,
+                    agent=order.agent,
+                    session_key=order.session or _main_session(configuration, order),
+                    override=order.model,
+                )
+            )
             turn = TurnRequest(
                 id=new_id(),
-                route=house.router.resolve(order.model or agent.model),
+                route=selection.route,
                 entries=(UserEntry(order.message),),
+                streamed=True,
             )
-            session = order.session or _main_session(agent.id)
-            async with house.submit(agent.id, session, turn) as events:
+            async with house.submit(selection, turn) as events:
                 async for event in events:
                     if isinstance(event, Progress):
                         screen.show(event.deltas)
@@ -65,11 +76,9 @@ async def run_through_gateway(
     """Run the turn in the gateway; return what went wrong, None if nothing did."""
     gateway = configuration.gateway
     base = url or base_url(_reachable(gateway.host), gateway.port)
-    agent = order.agent or configuration.house.default_agent
-    headers = {
-        "x-openclaw-agent-id": agent,
-        "x-openclaw-session-key": order.session or _main_session(agent),
-    }
+    headers = {"x-openclaw-session-key": order.session or _main_session(configuration, order)}
+    if order.agent is not None:
+        headers["x-openclaw-agent-id"] = order.agent
     if order.model is not None:
         headers["x-openclaw-model"] = order.model
     settings = ProviderSettings(
@@ -81,7 +90,7 @@ async def run_through_gateway(
     )
     screen = Screen()
     channel = HttpChannel(settings)
-    prompt = Prompt("openclaw", (UserEntry(order.message),))
+    prompt = Prompt(DEFAULT_AGENT, (UserEntry(order.message),))
     try:
         async with channel.open(prompt) as batches:
             async for deltas in batches:
@@ -102,8 +111,8 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if address.version == 4 else "::1"
 
 
-def _main_session(agent: str) -> str:
-    return f"agent:{agent}:main"
+def _main_session(configuration: Configuration, order: TurnOrder) -> str:
+    return main_session(order.agent or configuration.house.default_agent)
 
 
 def _configured_secret(configuration: Configuration) -> Secret | None:

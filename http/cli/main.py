@@ -16,6 +16,7 @@ import trio
 from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
 from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.config import Configuration, ConfigurationError, load
+from greenroom.http.listener import CannotListen
 
 _CONFIG_HELP = "Configuration file; default: $GREENROOM_CONFIG, then ./greenroom.json5, …"
 
@@ -60,14 +61,10 @@ def serve(path: str | None, port: int | None) -> None:
     """
     configuration = _load(path, port)
     try:
-        trio.run(serve_until_signalled, configuration)
-    except OSError as error:
-        gateway = configuration.gateway
-        raise Problem(
-            f"cannot listen on {gateway.host}:{gateway.port}: {error.strerror or error}; "
-            "choose another port with --port or gateway.port",
-            2,
-        ) from None
+        if not trio.run(serve_until_signalled, configuration):
+            raise KeyboardInterrupt
+    except CannotListen as error:
+        raise Problem(f"{error}; choose another port with --port or gateway.port", 2) from None
 
 
 @cli.command()
@@ -96,7 +93,11 @@ def agent(
 ) -> None:
     """Say one thing to an agent and print its answer as it comes."""
     if message == "-":
-        message = sys.stdin.read()
+        message = sys.stdin.buffer.read().decode(errors="surrogateescape")
+    try:
+        message.encode()
+    except UnicodeEncodeError:
+        raise Problem("the message is not UTF-8 text", 2) from None
     configuration = _load(path, None)
     order = TurnOrder(agent_id, session_key, message, model)
     if local:

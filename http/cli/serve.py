@@ -1,39 +1,47 @@
 """`greenroom serve`: the gateway in this process, and what its first user needs to see."""
 
+from contextlib import suppress
 from functools import partial
 
 import click
 import trio
 
 from greenroom.http.config import Configuration, TokenAuth
+from greenroom.http.listener import open_listener
 from greenroom.http.logs import open_log
-from greenroom.http.serve import serve, set_on_signal
+from greenroom.http.serve import serve, stop_on_signal
 
 
-async def serve_until_signalled(configuration: Configuration) -> None:
-    """Serve until SIGTERM or SIGINT.
+async def serve_until_signalled(configuration: Configuration) -> bool:
+    """Serve until SIGTERM or SIGINT; return False if a second one cut the stopping short.
 
     Raises:
-        OSError: the address cannot be listened on.
+        CannotListen: the address cannot be had.
     """
+    gateway = configuration.gateway
+    listener = await open_listener(gateway.host, gateway.port)
     log = open_log(configuration.logging)
     for key in configuration.ignored:
         log.info("configuration.ignored", key=key.key, line=key.line)
     stop = trio.Event()
-    failed: BaseException | None = None
-    try:
+    with trio.CancelScope() as hurry:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(set_on_signal, stop)
-            url = await nursery.start(partial(serve, configuration, log, stop=stop))
-            announce(configuration, url)
-    except* OSError as group:
-        failed = group.exceptions[0]
-    if isinstance(failed, OSError):
-        raise failed
+            nursery.start_soon(stop_on_signal, stop, hurry)
+            async with trio.open_nursery() as serving:
+                run = partial(serve, configuration, listener, log, stop=stop)
+                announce(configuration, await serving.start(run))
+            nursery.cancel_scope.cancel()
+    return not hurry.cancelled_caught
 
 
 def announce(configuration: Configuration, url: str) -> None:
     """Print where the gateway is, and its generated token, which is shown here and nowhere else."""
+    # Whoever closed standard output does not want to know; the gateway serves all the same.
+    with suppress(BrokenPipeError):
+        _announce(configuration, url)
+
+
+def _announce(configuration: Configuration, url: str) -> None:
     click.echo(f"Greenroom listens on {url}/v1")
     if configuration.source is None:
         click.echo("No configuration file: the embedded default, with a scripted model and no key.")

@@ -271,7 +271,7 @@ HERE = Route("here", "m")
 
 
 def turn_of(id_: str, *entries: Entry, ephemeral: bool = False) -> TurnRequest:
-    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral)
+    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=True)
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def answer_of(*deltas: Delta) -> Answer:
 
 
 def entry_of(*deltas: Delta) -> AssistantEntry | None:
-    return answer_of(*deltas).entry()
+    return answer_of(*deltas).kept()
 
 
 def test_text_is_joined_as_it_came() -> None:
@@ -122,5 +123,17 @@ def test_the_cuts_between_batches_change_nothing(deltas: list[Delta], cuts: list
     whole, cut = answer_of(*deltas), Answer()
     for batch in batches:
         cut.take(batch)
-    assert cut.entry() == whole.entry()
+    assert cut.kept() == whole.kept()
     assert (cut.reason, cut.usage) == (whole.reason, whole.usage)
+
+
+@pytest.mark.parametrize("reason", [FinishReason.LENGTH, FinishReason.CONTENT_FILTER])
+def test_calls_that_the_model_did_not_end_for_are_shown_and_not_kept(reason: FinishReason) -> None:
+    answer = answer_of(
+        TextDelta("Let me see."),
+        ToolCallStart(0, "call_0", "look"),
+        ToolCallArguments(0, '{"a": "lo'),
+        Finish(reason),
+    )
+    assert [call.arguments for call in answer.entry().tool_calls] == ['{"a": "lo']
+    assert answer.kept() == AssistantEntry("Let me see.")

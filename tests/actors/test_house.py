@@ -10,7 +10,8 @@ from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.house import House, connect, new_id
+from greenroom.actors.house import House, connect_channel, new_id
+from greenroom.actors.selection import Selection, Wish
 from greenroom.actors.settings import (
     AgentSettings,
     HouseSettings,
@@ -54,9 +55,11 @@ async def open_house(system: System) -> tuple[House, Channels]:
 async def ask(
     house: House, agent_id: str, key: str, text: str, model: str | None = None
 ) -> list[TurnEvent]:
-    route = house.router.resolve(model or house.agent(agent_id).model)
+    wish = Wish("openclaw", agent=agent_id, override=model)
+    route = house.select(wish).route
     turn = TurnRequest(new_id(), route, (user(text),))
-    async with house.submit(agent_id, key, turn) as events:
+    selection = Selection(agent_id, key, ephemeral=False, route=route)
+    async with house.submit(selection, turn) as events:
         return [event async for event in events]
 
 
@@ -80,15 +83,16 @@ async def test_agents_are_found_whatever_the_case() -> None:
     async with a_system() as system:
         house, _ = await open_house(system)
         assert (house.default_agent, house.agent_ids) == ("beta", ("main", "beta"))
-        assert house.agent("Main") is house.agent("MAIN") is MAIN
-        assert house.agent(house.default_agent) is BETA
+        named = [house.select(Wish("openclaw", agent=name)).agent for name in ("Main", "MAIN")]
+        assert named == ["main", "main"]
+        assert house.select(Wish("openclaw")).agent == "beta"
 
 
 async def test_an_unknown_agent_is_refused_and_the_known_are_listed() -> None:
     async with a_system() as system:
         house, _ = await open_house(system)
         with pytest.raises(TurnFailed) as caught:
-            house.agent("Gamma")
+            house.select(Wish("openclaw", agent="Gamma"))
     failure = caught.value.failure
     assert (failure.kind, failure.code) == (FailureKind.INVALID_REQUEST, "agent_not_found")
     assert failure.message == "Unknown agent 'Gamma'. Known agents: main, beta."
@@ -97,7 +101,7 @@ async def test_an_unknown_agent_is_refused_and_the_known_are_listed() -> None:
 async def test_its_router_knows_its_providers_models() -> None:
     async with a_system() as system:
         house, _ = await open_house(system)
-        assert [model.id for model in house.router.models] == [
+        assert [model.id for model in house.models] == [
             "local/m-1", "local/m-2", "other/m-2",
         ]  # fmt: skip
 
@@ -121,6 +125,17 @@ async def test_the_bound_on_sessions_is_each_agents_own() -> None:
         with pytest.raises(DirectoryFull):
             await ask(house, "beta", "k3", "a")
         assert await ask(house, "main", "k3", "a")
+
+
+async def test_stateless_turns_have_a_bound_of_their_own() -> None:
+    async with a_system() as system:
+        house, _ = await open_house(system)
+        for key in ("k1", "k2"):
+            await ask(house, "beta", key, "a")
+        selection = house.select(Wish("openclaw:beta"))
+        turn = TurnRequest(new_id(), selection.route, (user("a"),), ephemeral=True)
+        async with house.submit(selection, turn) as events:
+            assert [event async for event in events]
 
 
 async def test_its_channels_are_closed_once_at_its_end() -> None:
@@ -166,9 +181,9 @@ async def test_the_embedded_model_remembers_what_was_said(autojump_clock: MockCl
 
 
 def test_a_channel_is_made_as_the_settings_ask() -> None:
-    assert isinstance(connect(LOCAL), ScriptedChannel)
+    assert isinstance(connect_channel(LOCAL), ScriptedChannel)
     http = ProviderSettings("openai", "openai-completions", base_url="https://api.example/v1")
-    assert isinstance(connect(http), HttpChannel)
+    assert isinstance(connect_channel(http), HttpChannel)
 
 
 def test_ids_are_twenty_four_hexadecimal_digits_and_never_the_same() -> None:

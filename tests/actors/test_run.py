@@ -83,7 +83,7 @@ async def test_the_prompt_goes_to_the_channel_and_the_answer_into_the_result() -
         result = await stand.result()
     assert stand.channel.prompts == [PROMPT]
     assert result.failure is None
-    assert result.answer.entry() == AssistantEntry("Good day.")
+    assert result.answer.kept() == AssistantEntry("Good day.")
     assert result.answer.usage == Usage(3, 2)
 
 
@@ -119,7 +119,7 @@ async def test_a_failure_of_the_channel_is_the_runs_with_what_there_was(
         await stand.begin(system)
         result = await stand.result()
         assert result.failure == FAULT.failure
-        entry = result.answer.entry()
+        entry = result.answer.kept()
         assert entry == (None if text is None else AssistantEntry(text, interrupted=True))
         assert await has_a_free_permit(stand.provider)
 
@@ -135,7 +135,7 @@ async def test_a_client_that_leaves_ends_the_run_at_once(autojump_clock: MockClo
         assert stand.channel.left == [3]
         assert result.failure is not None
         assert result.failure.kind is FailureKind.INTERRUPTED
-        assert result.answer.entry() == AssistantEntry("a", interrupted=True)
+        assert result.answer.kept() == AssistantEntry("a", interrupted=True)
         assert await has_a_free_permit(stand.provider)
 
 

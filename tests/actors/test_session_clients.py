@@ -4,16 +4,16 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from greenroom.actors.channels.channel import TextDelta
-from greenroom.actors.entries import (
-    AssistantEntry,
-    Entry,
-)
+from greenroom.actors.channels.channel import Deltas, Finish, FinishReason, TextDelta
+from greenroom.actors.entries import AssistantEntry, Entry
+from greenroom.actors.failure import TurnFailed
 from greenroom.actors.provider import Lease
+from greenroom.actors.turn import TurnEvent
 from tests.actors.conftest import (
     FAULT,
     SLOW,
     STOP,
+    Outcome,
     PlayedChannel,
     Reader,
     Stage,
@@ -57,6 +57,24 @@ async def test_a_client_that_reads_late_misses_nothing(autojump_clock: MockClock
             await trio.sleep(100)
             all_events = [event async for event in events]
     assert len(all_events) == 102
+
+
+async def test_a_client_that_reads_only_after_the_limit_is_not_told_that_it_has_all(
+    autojump_clock: MockClock,
+) -> None:
+    last: Deltas = (TextDelta("the end"), Finish(FinishReason.STOP))
+    channel = PlayedChannel([*[(TextDelta("x"),)] * 15, last], words("Yes."))
+    async with a_system() as house:
+        stage = await set_stage(house, channel, time_limit=20)
+        read: list[TurnEvent] = []
+        async with stage.open("k", user("a")) as events:
+            await trio.sleep(100)
+            read += [await anext(events) for _ in range(16)]
+            with pytest.raises(TurnFailed):
+                await anext(events)
+        assert Outcome(tuple(read), None).text == "x" * 15
+        await stage.ask("k", user("b"))
+    assert channel.heard()[1] == AssistantEntry("x" * 15, interrupted=True)
 
 
 async def test_a_reader_that_is_slow_is_waited_for_and_the_next_turn_waits_as_well(

@@ -12,7 +12,7 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.transcript import ABANDONED, Plan, Transcript
+from greenroom.actors.transcript import ABANDONED, WINDOW_REACH, Plan, Transcript
 from tests.actors.conftest import as_sent, calls, open_calls, result, said, user
 
 Entries = tuple[TranscriptEntry, ...]
@@ -122,9 +122,9 @@ def test_a_request_without_any_answer_is_all_new_even_if_it_was_said_before() ->
     assert after(Transcript(TWO), user("one")) == (*TWO, user("one"), NEW)
 
 
-def test_a_window_that_begins_like_the_conversation_is_a_window_all_the_same() -> None:
-    has = (user("hi"), said("1"), user("why"), said("2"), user("hi"), said("3"))
-    assert after(Transcript(has), *has[4:], user("x")) == (*has, user("x"), NEW)
+def test_who_begins_like_the_conversation_tells_all_of_it_and_not_a_window() -> None:
+    has = (user("hi"), said("1"), user("hi"), said("2"))
+    assert after(Transcript(has), *has[2:], user("x")) == (user("hi"), said("2"), user("x"), NEW)
 
 
 def test_a_window_over_an_abandoned_call_is_a_window_all_the_same() -> None:
@@ -132,6 +132,19 @@ def test_a_window_over_an_abandoned_call_is_a_window_all_the_same() -> None:
     has = after(transcript, user("never mind"))
     window = (user("look"), calls("c1"), user("never mind"), NEW)
     assert after(transcript, *window, user("x")) == (*has, user("x"), NEW)
+
+
+def test_a_window_that_could_stand_in_two_places_stands_in_the_last() -> None:
+    has = (*TWO, user("hi"), said("yes"), user("three"), said("3"), user("hi"), said("yes"))
+    window = (user("hi"), said("yes"))
+    assert after(Transcript((*has, *TWO)), *window, user("x")) == (*has, user("x"), NEW)
+
+
+def test_a_window_is_not_looked_for_everywhere_as_that_might_take_long() -> None:
+    has = tuple(entry for i in range(WINDOW_REACH) for entry in (user(f"q{i}"), said(f"a{i}")))
+    near, far = has[-WINDOW_REACH - 1], has[-WINDOW_REACH - 3]
+    assert len(after(Transcript(has), near, user("x"))) == len(has) - WINDOW_REACH + 2
+    assert after(Transcript(has), far, user("x")) == (far, user("x"), NEW)
 
 
 def test_a_window_that_is_the_conversations_beginning_as_well_is_that_beginning() -> None:
@@ -298,6 +311,13 @@ def test_a_client_that_knows_nothing_of_a_synthetic_result_still_sends_a_known_c
     has = after(transcript, result("c2"), user("enough"))
     copy = (*LOOKED[:2], result("c2"), user("enough"), NEW)
     assert after(transcript, *copy, user("x")) == (*has, user("x"), NEW)
+
+
+def test_a_synthetic_result_is_stepped_over_by_who_goes_on_otherwise_behind_it() -> None:
+    transcript = Transcript(LOOKED[:2])
+    after(transcript, result("c2"), user("enough"))
+    otherwise = (*LOOKED[:2], result("c2"), user("enough"), said("edited"), user("x"))
+    assert transcript.reconcile(as_sent(*otherwise)) == Plan(5, (said("edited"), user("x")))
 
 
 def test_a_result_that_comes_after_all_takes_the_place_of_the_synthetic_one() -> None:

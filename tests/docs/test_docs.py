@@ -1,4 +1,4 @@
-"""Every snippet in the README and in docs/ is run against a gateway that was started as the README says."""
+"""Every snippet in the README and in docs/ is run, against a gateway started as the README says."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
 from greenroom.http.config import load
 
 ROOT = Path(__file__).parents[2]

@@ -23,6 +23,7 @@ import pytest
 import trio
 import trio.testing
 
+from greenroom.actors.agent import Agent
 from greenroom.actors.channels.channel import (
     Channel,
     Deltas,
@@ -485,4 +486,5 @@ def exchange_of(
 def closed_house() -> House:
     """A house that knows its names and answers nobody."""
     settings = house_settings()
-    return House(settings, {agent.id: (agent, cast("Any", None)) for agent in settings.agents}, {})
+    agents = {agent.id: Agent(agent, settings.sessions, {}) for agent in settings.agents}
+    return House(settings, agents, ())

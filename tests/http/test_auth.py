@@ -115,7 +115,18 @@ async def test_a_secret_that_is_not_ascii_is_its_utf_8(secret: str) -> None:
     who = authenticator(secret)
     sent = f"Bearer {secret}".encode().decode("latin-1")
     assert await check(who, {"authorization": sent}) is None
-    assert await check(who, {"authorization": "Bearer p\xe4ssw\xf6rd"}) is not None
+    assert await check(who, {"authorization": "Bearer p\xe4ssw\xf6rt"}) is not None
+
+
+async def test_a_secret_in_latin_1_is_understood_where_it_is_no_utf_8() -> None:
+    assert await check(authenticator("p\xe4ss"), {"authorization": "Bearer p\xe4ss"}) is None
+
+
+async def test_who_brings_no_secret_guesses_none() -> None:
+    who = authenticator()
+    for _ in range(20):
+        assert await check(who, {}) is not None
+    assert await check(who, RIGHT) is None
 
 
 async def test_ten_failures_within_a_minute_lock_an_address_out_for_five(

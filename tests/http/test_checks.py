@@ -283,3 +283,34 @@ def test_a_session_from_a_user_can_be_switched_off() -> None:
     assert order.selection.ephemeral
     assert order.turn.ephemeral
     assert order.turn.extra == {"user": b'"ann"'}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "param"),
+    [
+        ("logprobs", True, "logprobs"),
+        ("top_logprobs", 3, "top_logprobs"),
+        ("response_format", "json", "response_format"),
+        ("response_format", {"type": "xml"}, "response_format.type"),
+        ("response_format", {"type": "json_schema"}, "response_format.json_schema"),
+        ("modalities", ["text", "audio"], "modalities"),
+        ("metadata", {str(i): "" for i in range(17)}, "metadata"),
+        ("metadata", {"a": 1}, "metadata[...]"),
+    ],
+)
+def test_what_cannot_be_given_is_refused_by_name(field: str, value: object, param: str) -> None:
+    error = refused(chat(**{field: value}))
+    assert (error.status, error.body.param) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("logprobs", False),
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
+        ("modalities", ["text"]),
+        ("metadata", {"a": "b"}),
+    ],
+)
+def test_what_can_be_given_is_taken(field: str, value: object) -> None:
+    assert read(chat(**{field: value})).turn.extra.keys() <= {field}

@@ -155,8 +155,20 @@ def test_a_turn_in_this_process_prints_the_answer(cli: Cli) -> None:
 
 
 def test_a_message_can_come_from_standard_input(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("[say From elsewhere]"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"[say From elsewhere]")))
     assert cli("agent", "--local", "-m", "-") == (0, "From elsewhere\n", "")
+
+
+def test_a_message_that_is_no_text_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    expected = (2, "", "greenroom: the message is not UTF-8 text\n")
+    assert cli("agent", "--local", "-m", "-") == expected
+
+
+def test_a_reserved_session_is_refused_here_as_over_http(cli: Cli) -> None:
+    status, out, error = cli("agent", "--local", "-m", "x", "--session-key", "cron:x")
+    assert (status, out) == (1, "")
+    assert "reserved internal session namespaces" in error
 
 
 def test_the_answer_streams_as_it_comes(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

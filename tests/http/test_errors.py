@@ -92,10 +92,10 @@ def test_what_comes_out_of_a_submission_has_a_status() -> None:
     assert of_exception(refused) is refused
     assert of_exception(TurnFailed.of(FailureKind.BUSY, "x")).status == 429
     full = of_exception(DirectoryFull("agent:main", 3))
-    assert (full.status, full.body.code, full.headers["retry-after"]) == (
+    assert (full.status, full.body.code, full.headers["x-should-retry"]) == (
         503,
         "too_many_sessions",
-        "5",
+        "false",
     )
     assert of_exception(NotAccepted("gone")).status == 503
 

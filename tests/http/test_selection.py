@@ -2,8 +2,9 @@
 
 import pytest
 
+from greenroom.actors.selection import Selection
+from greenroom.http.checks import selection_of
 from greenroom.http.errors import ApiError
-from greenroom.http.selection import Selection, select
 from tests.http.conftest import closed_house, exchange_of
 
 HOUSE = closed_house()
@@ -17,7 +18,7 @@ MODEL = "x-openclaw-model"
 def selected(
     model: str, headers: dict[str, str] | None = None, user: str | None = None
 ) -> Selection:
-    return select(exchange_of(headers), HOUSE, model, user)
+    return selection_of(exchange_of(headers), HOUSE, model, user)
 
 
 def refused(

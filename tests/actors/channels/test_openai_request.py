@@ -192,3 +192,10 @@ def test_an_extra_limit_is_sent_where_there_is_no_other() -> None:
     body = body_of(Prompt("m", ASK, extra={"max_completion_tokens": b"9", "n": b"1"}))
     assert body["max_completion_tokens"] == 9
     assert "n" not in body
+
+
+@pytest.mark.parametrize("arguments", ["", '{"a": "lo', "[1]", "null", "plain"])
+def test_arguments_that_are_no_object_are_sent_as_an_empty_one(arguments: str) -> None:
+    prompt = Prompt("m", (AssistantEntry(None, (ToolCall("c", "f", arguments),)),))
+    (message,) = msgspec.json.decode(encode_prompt(prompt))["messages"]
+    assert message["tool_calls"][0]["function"]["arguments"] == "{}"

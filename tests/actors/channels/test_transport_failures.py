@@ -179,7 +179,7 @@ async def test_a_connection_that_never_gets_ready(
     await upstream.down_to(0)
 
 
-@pytest.mark.parametrize("key", ["sk-\u00e9", "sk-x\r\nhost: else", "sk-\x00"])
+@pytest.mark.parametrize("key", ["sk-x\r\nhost: else", "sk-\x00"])
 async def test_a_malformed_key_is_a_failure_that_does_not_show_it(
     transport: Transport, upstream: Upstream, key: str
 ) -> None:
