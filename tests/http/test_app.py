@@ -10,7 +10,8 @@ import trio
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.http import completions
 from greenroom.http.config import NoAuth
-from tests.http.conftest import GATEWAY, PATH, PlayedChannel, Site, chat, data_of, words
+from tests.conftest import PlayedChannel, words
+from tests.http.conftest import GATEWAY, PATH, Site, chat, data_of
 
 TEXT = "text/plain; charset=utf-8"
 

@@ -11,7 +11,8 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.http.conftest import GATEWAY, Answer, PlayedChannel, Site, chat
+from tests.conftest import PlayedChannel
+from tests.http.conftest import GATEWAY, Answer, Site, chat
 
 LIMITS = msgspec.structs.replace(GATEWAY.limits, max_body_bytes=1024)
 SMALL = msgspec.structs.replace(GATEWAY, limits=LIMITS)

@@ -6,16 +6,8 @@ import trio
 
 from greenroom.actors.channels.channel import ReasoningDelta, TextDelta
 from greenroom.actors.settings import SessionLimits
-from tests.http.conftest import (
-    GATEWAY,
-    STOP,
-    Answer,
-    PlayedChannel,
-    Site,
-    chat,
-    house_settings,
-    text_of,
-)
+from tests.conftest import STOP, PlayedChannel
+from tests.http.conftest import GATEWAY, Answer, Site, chat, house_settings, text_of
 
 KEY = "x-openclaw-session-key"
 LOOK = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}

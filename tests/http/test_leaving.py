@@ -4,7 +4,8 @@ import pytest
 import trio
 
 from greenroom.actors.channels.channel import TextDelta
-from tests.http.conftest import STOP, Call, PlayedChannel, Site, chat, words
+from tests.conftest import STOP, PlayedChannel, words
+from tests.http.conftest import Call, Site, chat
 
 IN_VIRTUAL_TIME = True
 

@@ -9,17 +9,8 @@ import trio
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.http.errors import of_failure
-from tests.http.conftest import (
-    GATEWAY,
-    STOP,
-    Call,
-    PlayedChannel,
-    Site,
-    chat,
-    data_of,
-    text_of,
-    words,
-)
+from tests.conftest import STOP, PlayedChannel, words
+from tests.http.conftest import GATEWAY, Call, Site, chat, data_of, text_of
 
 IN_VIRTUAL_TIME = True
 

@@ -11,13 +11,7 @@ import trio
 from greenroom.actors.channels.channel import Channel
 from greenroom.http import listener
 from greenroom.http.listener import open_listener
-from tests.http.conftest import (
-    PATH,
-    TOKEN,
-    Answer,
-    Site,
-    chat,
-)
+from tests.http.conftest import PATH, TOKEN, Answer, Site, chat
 
 
 class Client:

@@ -7,14 +7,8 @@ import trio
 
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.http import connection
-from tests.http.conftest import (
-    PATH,
-    TOKEN,
-    PlayedChannel,
-    chat,
-    data_of,
-    words,
-)
+from tests.conftest import PlayedChannel, words
+from tests.http.conftest import PATH, TOKEN, chat, data_of
 from tests.http.listener.conftest import Server, request, start
 
 

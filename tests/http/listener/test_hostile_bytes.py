@@ -11,14 +11,8 @@ from greenroom.actors.channels.channel import TextDelta
 from greenroom.http import listener
 from greenroom.http.exchange import App, Receive, Scope, Send
 from greenroom.http.listener import open_listener
-from tests.http.conftest import (
-    PATH,
-    TOKEN,
-    Lines,
-    PlayedChannel,
-    chat,
-    data_of,
-)
+from tests.conftest import Lines, PlayedChannel
+from tests.http.conftest import PATH, TOKEN, chat, data_of
 from tests.http.listener.conftest import SLOW, Client, Server, request, start
 
 

@@ -7,12 +7,8 @@ import trio
 
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.http.listener import CannotListen, base_url, open_listener
-from tests.http.conftest import (
-    STOP,
-    PlayedChannel,
-    chat,
-    data_of,
-)
+from tests.conftest import STOP, PlayedChannel
+from tests.http.conftest import chat, data_of
 from tests.http.listener.conftest import SLOW, Server, request, start
 
 
