@@ -75,11 +75,11 @@ class Run(Actor[Begin]):
                         if not started:
                             started = True
                             await self._port.send(TurnStarted(self._turn, self._route))
+                        if self._answer.size > MAX_ANSWER:
+                            return _too_long()
                         told = _without_the_end(deltas)
                         if told:
                             await self._port.send(Progress(told))
-                        if self._answer.size > MAX_ANSWER:
-                            return _too_long()
                         # What was said is what the client was sent, also where that was cut short.
                         self._answer.take(deltas)
         except TurnFailed as failed:

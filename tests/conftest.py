@@ -1,12 +1,14 @@
-"""What all tests share: property tests with one verdict, a channel to watch, a log to read."""
+"""What all tests share: a deadline and a clock, property tests with one verdict, a channel, a log."""
 
 import io
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
 import trio
+import trio.testing
 from hypothesis import settings
 
 from greenroom.actors.channels.channel import Deltas, Finish, FinishReason, TextDelta, Usage
@@ -19,6 +21,51 @@ if TYPE_CHECKING:
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, max_examples=100)
 settings.load_profile("deterministic")
+
+T = TypeVar("T")
+
+LONG = 1_000_000
+"""Virtual seconds, which cost nothing: past them, nothing happens any more."""
+PATIENCE = 120
+"""Real seconds that a test may take that is about sockets or processes."""
+
+
+def run_to_an_end(
+    test: Callable[[], Awaitable[T]],
+    *,
+    clock: trio.abc.Clock | None,
+    instruments: Sequence[trio.abc.Instrument],
+) -> T:
+    """Run a test like `trio.run`, with a deadline, so that nothing hangs."""
+
+    async def bounded() -> T:
+        with trio.fail_after(PATIENCE if clock is None else LONG):
+            return await test()
+
+    return trio.run(bounded, clock=clock, instruments=instruments)
+
+
+def run_in_virtual_time(
+    test: Callable[[], Awaitable[T]],
+    *,
+    clock: trio.abc.Clock | None,
+    instruments: Sequence[trio.abc.Instrument],
+) -> T:
+    """Run a test where waiting takes no time."""
+    virtual = clock or trio.testing.MockClock(autojump_threshold=0)
+    return run_to_an_end(test, clock=virtual, instruments=instruments)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every trio test its deadline, and its module's clock (`IN_VIRTUAL_TIME`)."""
+    for item in items:
+        if item.get_closest_marker("trio") is not None:
+            module = item.getparent(pytest.Module)
+            virtual = getattr(module and module.obj, "IN_VIRTUAL_TIME", False)
+            run = run_in_virtual_time if virtual else run_to_an_end
+            item.add_marker(pytest.mark.trio(run=run), append=False)
+
 
 # A channel to watch
 

@@ -5,15 +5,14 @@ Import the names from `tests.actors.conftest`; pytest has it loaded before any t
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 import structlog
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
+from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe
 from greenroom.actors.channels.channel import (
@@ -50,42 +49,15 @@ from greenroom.actors.turn import (
 )
 from greenroom.runtime import Ref, System
 from greenroom.runtime.ref import OpenStream
+from tests.conftest import run_in_virtual_time
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger
 
-T = TypeVar("T")
-
-LONG = 1_000_000
-"""Virtual seconds, which cost nothing: past them, nothing happens any more."""
-
-
-def run_to_an_end(
-    test: Callable[[], Awaitable[T]],
-    *,
-    clock: trio.abc.Clock | None,
-    instruments: Sequence[trio.abc.Instrument],
-) -> T:
-    """Run a test like `trio.run`, with a deadline."""
-
-    async def bounded() -> T:
-        with trio.fail_after(60 if clock is None else LONG):
-            return await test()
-
-    return trio.run(bounded, clock=clock, instruments=instruments)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and item.get_closest_marker("trio") is not None:
-            item.add_marker(pytest.mark.trio(run=run_to_an_end), append=False)
-
 
 def in_virtual_time(main: Callable[[], Awaitable[None]]) -> None:
     """Run `main` by itself, as an example of a property test."""
-    run_to_an_end(main, clock=MockClock(autojump_threshold=0), instruments=())
+    run_in_virtual_time(main, clock=None, instruments=())
 
 
 TROUBLE: list[str] = []
@@ -270,8 +242,10 @@ HERE = Route("here", "m")
 """The model of every stage."""
 
 
-def turn_of(id_: str, *entries: Entry, ephemeral: bool = False) -> TurnRequest:
-    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=True)
+def turn_of(
+    id_: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
+) -> TurnRequest:
+    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=streamed)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -307,20 +281,21 @@ class Stage:
         self._turns = 0
 
     def open(
-        self, key: str, *entries: Entry, ephemeral: bool = False, id_: str | None = None
+        self, key: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
     ) -> OpenStream[TurnEvent]:
         """A turn's stream, to be entered."""
         self._turns += 1
-        turn = turn_of(id_ or f"t{self._turns}", *entries, ephemeral=ephemeral)
-        return self.host.sessions.address(key).stream(Submit(turn))
+        turn = turn_of(f"t{self._turns}", *entries, ephemeral=ephemeral, streamed=streamed)
+        sessions = self.host.passing if ephemeral else self.host.sessions
+        return sessions.address(key).stream(Submit(turn))
 
     async def ask(
-        self, key: str, *entries: Entry, ephemeral: bool = False, id_: str | None = None
+        self, key: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
     ) -> Outcome:
         """A whole turn."""
         events: list[TurnEvent] = []
         try:
-            async with self.open(key, *entries, ephemeral=ephemeral, id_=id_) as stream:
+            async with self.open(key, *entries, ephemeral=ephemeral, streamed=streamed) as stream:
                 async for event in stream:
                     events.append(event)  # noqa: PERF401 - those before a failure count, too
         except TurnFailed as failed:

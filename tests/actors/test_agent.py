@@ -37,14 +37,20 @@ async def test_past_its_bound_no_new_session_begins_and_those_alive_go_on() -> N
         assert (await stage.ask("a", user("Hi"))).ended
 
 
-async def test_an_ephemeral_session_counts_until_its_end(autojump_clock: MockClock) -> None:
+async def test_ephemeral_sessions_have_a_bound_of_their_own_and_count_until_their_end(
+    autojump_clock: MockClock,
+) -> None:
     async with a_system() as system, trio.open_nursery() as nursery:
         stage = await set_stage(system, PlayedChannel(SLOW), live_sessions=1)
         await Reader(stage, "a", user("Hi"), ephemeral=True).join(nursery)
         with pytest.raises(DirectoryFull):
-            await stage.ask("b", user("Hi"))
-        await trio.sleep(11)
-        assert (await stage.ask("b", user("Hi"))).ended
+            await stage.ask("b", user("Hi"), ephemeral=True)
+        assert (await stage.ask("c", user("Hi"))).ended
+        assert trio.current_time() == 10
+        await wait_all_tasks_blocked()
+        assert (await stage.ask("b", user("Hi"), ephemeral=True)).ended
+        with pytest.raises(DirectoryFull):
+            await stage.ask("d", user("Hi"))
 
 
 async def test_its_end_is_the_end_of_its_sessions_and_of_no_other_agents(

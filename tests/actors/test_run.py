@@ -194,6 +194,21 @@ async def test_so_does_a_client_that_does_not_read(autojump_clock: MockClock) ->
         assert len(stand.events()) == 16
 
 
+async def test_an_answer_without_an_end_in_sight_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("greenroom.actors.run.MAX_ANSWER", 5)
+    async with a_system() as system:
+        stand = await a_stand(system, *words(*"abcdefghijklmno"))
+        await stand.begin(system)
+        result = await stand.result()
+        assert result.failure == Failure(
+            FailureKind.UPSTREAM_ERROR, "The answer is longer than 5 characters."
+        )
+        assert result.answer.kept() == AssistantEntry("abcdef", interrupted=True)
+        assert stand.events()[-1] == Progress((TextDelta("f"),)), "kept is what was sent"
+        assert stand.channel.under_way == 0
+        assert await has_a_free_permit(stand.provider)
+
+
 async def test_a_busy_provider_is_the_runs_failure() -> None:
     async with a_system() as system:
         channel = PlayedChannel()

@@ -41,9 +41,9 @@ from tests.actors.conftest import (
 async def test_a_turn_starts_goes_on_and_ends() -> None:
     async with a_system() as house:
         stage = await set_stage(house, PlayedChannel(words("Good ", "day.")))
-        outcome = await stage.ask("k", user("Hello"), id_="t9")
+        outcome = await stage.ask("k", user("Hello"))
     assert outcome.events == (
-        TurnStarted("t9", HERE),
+        TurnStarted("t1", HERE),
         Progress((TextDelta("Good "),)),
         Progress((TextDelta("day."),)),
         TurnEnded(FinishReason.STOP, Usage(3, 2)),
@@ -251,6 +251,23 @@ async def test_a_turn_that_fails_in_the_middle_keeps_its_text_and_marks_it() -> 
         await stage.ask("k", user("b"))
     cut = AssistantEntry("Once up", interrupted=True)
     assert channel.heard() == (user("a"), cut, user("b"))
+
+
+@pytest.mark.parametrize("ends", ["fails", "is left"])
+async def test_a_turn_that_is_not_streamed_leaves_no_trace_when_it(
+    autojump_clock: MockClock, ends: str
+) -> None:
+    steps: tuple[Step, ...] = ((TextDelta("Once "),), 10.0, FAULT)
+    channel = PlayedChannel(steps, words("Yes."))
+    async with a_system() as house:
+        stage = await set_stage(house, channel)
+        with trio.move_on_after(5 if ends == "is left" else 50):
+            outcome = await stage.ask("k", user("a"), streamed=False)
+            assert outcome.failure == FAULT.failure
+        assert (await stage.ask("k", user("b"), streamed=False)).ended
+        await stage.ask("k", user("c"))
+    assert channel.left[0] == (5 if ends == "is left" else 10)
+    assert channel.heard() == (user("b"), said("Yes."), user("c"))
 
 
 async def test_calls_that_fail_in_the_middle_leave_no_trace() -> None:

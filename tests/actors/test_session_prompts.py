@@ -2,7 +2,7 @@
 
 import pytest
 
-from greenroom.actors.channels.channel import FinishReason, Usage
+from greenroom.actors.channels.channel import Deltas, Finish, FinishReason, Usage
 from greenroom.actors.entries import (
     Entry,
     Sampling,
@@ -99,6 +99,19 @@ async def test_calls_end_a_turn_and_their_results_begin_the_next(again: tuple[En
         assert outcome.events[-1] == TurnEnded(FinishReason.TOOL_CALLS, Usage())
         assert (await stage.ask("k", *again, result("c1"), result("c2"))).text == "Done."
     assert channel.heard() == (user("a"), calls("c1", "c2"), result("c1"), result("c2"))
+
+
+async def test_calls_of_an_answer_that_was_cut_short_wait_for_no_result() -> None:
+    cut: tuple[Deltas, ...] = (*wishes("c1")[:-1], (Finish(FinishReason.LENGTH),))
+    channel = PlayedChannel(cut, words("Well."))
+    async with a_system() as house:
+        stage = await set_stage(house, channel)
+        assert (await stage.ask("k", user("a"))).ended
+        refused = await stage.ask("k", result("c1"))
+        assert refused.failure is not None
+        assert refused.failure.kind is FailureKind.INVALID_REQUEST
+        await stage.ask("k", user("b"))
+    assert channel.heard() == (user("a"), said(""), user("b"))
 
 
 async def test_who_goes_on_without_results_abandons_the_calls() -> None:

@@ -5,18 +5,14 @@ Import the names from `tests.http.conftest`; pytest has it loaded before any tes
 
 import json
 from collections.abc import (
-    Awaitable,
-    Callable,
     Iterable,
     Mapping,
     Sequence,
 )
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import msgspec
-import pytest
 import trio
 import trio.testing
 
@@ -47,47 +43,6 @@ T = TypeVar("T")
 
 TOKEN = "the-token-of-tests"
 PATH = "/v1/chat/completions"
-LONG = 1_000_000
-"""Virtual seconds, which cost nothing: past them, nothing happens any more."""
-
-
-def run_to_an_end(
-    test: Callable[[], Awaitable[T]],
-    *,
-    clock: trio.abc.Clock | None,
-    instruments: Sequence[trio.abc.Instrument],
-) -> T:
-    """Run a test like `trio.run`, with a deadline, so that nothing hangs."""
-
-    async def bounded() -> T:
-        with trio.fail_after(30 if clock is None else LONG):
-            return await test()
-
-    return trio.run(bounded, clock=clock, instruments=instruments)
-
-
-def run_in_virtual_time(
-    test: Callable[[], Awaitable[T]],
-    *,
-    clock: trio.abc.Clock | None,
-    instruments: Sequence[trio.abc.Instrument],
-) -> T:
-    """Run a test where waiting takes no time."""
-    virtual = clock or trio.testing.MockClock(autojump_threshold=0)
-    return run_to_an_end(test, clock=virtual, instruments=instruments)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents and item.get_closest_marker("trio") is not None:
-            module = item.getparent(pytest.Module)
-            virtual = getattr(module and module.obj, "IN_VIRTUAL_TIME", False)
-            run = run_in_virtual_time if virtual else run_to_an_end
-            item.add_marker(pytest.mark.trio(run=run), append=False)
-
-
 # Settings
 
 GATEWAY = Gateway(
