@@ -96,11 +96,12 @@ class Completions:
         record.agent, record.session = selection.agent, selection.session
         record.turn, record.stream = order.turn.id, order.stream
         record.model = str(selection.route)
-        record.error = "client_left"
+        record.error = "interrupted"
         async with trio.open_nursery() as nursery:
 
             async def cancel_when_left() -> None:
                 await exchange.until_client_leaves()
+                record.error = "client_left"
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(cancel_when_left)

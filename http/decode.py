@@ -13,6 +13,9 @@ _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _OUTSIDE_OF_STRUCTURE = bytes(b for b in range(256) if b not in b'"[]{}')
 _AS_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_JSON_NAMES = {"str": "string", "bool": "boolean", "int": "integer", "float": "number"}
+_QUOTED = re.compile(r"`[^`]*`")
+_WORD = re.compile(r"\w+")
 _MOST_VALUES = 1_000_000
 _STRING = re.compile(rb'"[^"]*"')
 
@@ -28,7 +31,7 @@ def decode(data: bytes | msgspec.Raw, decoder: msgspec.json.Decoder[T], param: s
     except msgspec.ValidationError as error:
         raise _wrong(str(error), param) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(f"We could not parse the JSON body of your request: {error}.") from None
+        raise _unreadable(error) from None
 
 
 def check_text(body: bytes) -> None:
@@ -40,7 +43,7 @@ def check_text(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise invalid(f"We could not parse the JSON body of your request: {error}.") from None
+        raise _unreadable(error) from None
 
 
 def check_depth(body: bytes, limit: int) -> None:
@@ -78,10 +81,16 @@ def check_depth(body: bytes, limit: int) -> None:
     )
 
 
+def _unreadable(error: Exception) -> ApiError:
+    return invalid(
+        f"We could not parse the JSON body of your request: {error}.", code="invalid_json"
+    )
+
+
 def _wrong(text: str, param: str) -> ApiError:
     found = _AT.match(text)
     assert found is not None  # noqa: S101 - the pattern matches every text
-    what = found["what"]
+    what = _QUOTED.sub(_in_json_words, found["what"])
     path = (param + (found["path"] or "")).lstrip(".")
     missing = _MISSING.match(what)
     if missing is not None:
@@ -92,3 +101,7 @@ def _wrong(text: str, param: str) -> ApiError:
     where = f"Invalid '{path}'" if path else "Invalid request body"
     code = "invalid_type" if what.startswith("Expected") else "invalid_value"
     return invalid(f"{where}: {what[:1].lower()}{what[1:]}.", path or None, code=code)
+
+
+def _in_json_words(quoted: re.Match[str]) -> str:
+    return _WORD.sub(lambda word: _JSON_NAMES.get(word[0], word[0]), quoted[0])

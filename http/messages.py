@@ -220,6 +220,12 @@ def _content(message: ChatMessage, param: str) -> Content:
         raise _missing(f"{param}.content")
     if isinstance(content, str):
         return content
+    if not content:
+        raise invalid(
+            f"Invalid '{param}.content': empty array. Expected an array with minimum length 1.",
+            f"{param}.content",
+            code="empty_array",
+        )
     return tuple(
         _translate_part(raw, f"{param}.content[{index}]") for index, raw in enumerate(content)
     )

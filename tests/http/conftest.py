@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import msgspec
 import trio
-import trio.testing
 
 from greenroom.actors.agent import Agent
 from greenroom.actors.channels.channel import (

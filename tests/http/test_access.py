@@ -45,7 +45,7 @@ async def test_a_turn_is_one_line_with_everything_but_its_words(stream: bool) ->
         (chat("[fail upstream_timeout]"), 504, "upstream_timeout"),
         (chat("[fail upstream_timeout after 1]", stream=True), 200, "upstream_timeout"),
         (chat(temperature=3), 400, "invalid_value"),
-        (b"nonsense", 400, "invalid_request_error"),
+        (b"nonsense", 400, "invalid_json"),
     ],
 )
 async def test_an_error_is_told_by_its_code(body: object, status: int, error: str) -> None:

@@ -55,7 +55,6 @@ FORMS: list[tuple[Any, Entry]] = [
     ({"role": "user", "content": "Hi"}, UserEntry("Hi")),
     ({"role": "user", "content": ""}, UserEntry("")),
     ({"role": "user", "content": "Hi", "name": "ann"}, UserEntry("Hi", "ann")),
-    ({"role": "user", "content": []}, UserEntry(())),
     (
         {"role": "user", "content": [{"type": "text", "text": "a"}, {"text": "b", "type": "text"}]},
         UserEntry((TextPart("a"), TextPart("b"))),
@@ -169,6 +168,7 @@ WRONG_MESSAGES: list[tuple[Any, str, str]] = [
     ({"role": "assistant"}, ".content", "invalid_value"),
     ({"role": "assistant", "content": None, "tool_calls": []}, ".content", "invalid_value"),
     ({"role": "assistant", "content": []}, ".content", "invalid_value"),
+    ({"role": "user", "content": []}, ".content", "empty_array"),
     ({"role": "assistant", "tool_calls": [CALL, {}]}, ".tool_calls[1].id", MISSING),
     ({"role": "assistant", "tool_calls": [{"id": "c"}]}, ".tool_calls[0].function", MISSING),
     (
