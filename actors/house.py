@@ -6,6 +6,8 @@ HTTP requests and the command line both enter here, so that selection, limits an
 import secrets
 from collections.abc import Callable, Mapping
 
+import trio
+
 from greenroom.actors.agent import Agent, AgentStatus, Describe
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
@@ -82,6 +84,21 @@ class House:
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""
         return tuple([await ref.ask(Describe()) for ref in self._refs])
+
+    async def close(self, grace: float) -> None:
+        """Stop the agents, their sessions and runs; who has not ended in `grace` seconds is cancelled.
+
+        The providers are up meanwhile, so that no run takes their end for its upstream's.
+        """
+        for ref in self._refs:
+            ref.stop()
+        with trio.move_on_after(grace):
+            for ref in self._refs:
+                await ref.stopped()
+        for ref in self._refs:
+            ref.kill()
+        for ref in self._refs:
+            await ref.stopped()
 
     def submit(self, selection: Selection, turn: TurnRequest) -> OpenStream[TurnEvent]:
         """Ask a session for a turn: `async with house.submit(…) as events`.

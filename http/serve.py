@@ -46,6 +46,7 @@ async def serve(
             server.stop()
             if not await server.ended(within=gateway.limits.shutdown):
                 log.warning("gateway.deadline", seconds=gateway.limits.shutdown)
+            await house.close(_ACTORS_GRACE_S)
         # Whoever was cut short hears of it.
         await server.ended(within=_LAST_WORDS_S)
         connections.cancel_scope.cancel()

@@ -19,9 +19,9 @@ from greenroom.actors.settings import (
     ProviderSettings,
     SessionLimits,
 )
-from greenroom.actors.turn import TurnEnded, TurnEvent, TurnRequest
-from greenroom.runtime import DirectoryFull, StartFailed, System
-from tests.actors.conftest import PlayedChannel, a_system, said, user, words
+from greenroom.actors.turn import TurnEnded, TurnEvent, TurnRequest, TurnStarted
+from greenroom.runtime import ActorStopped, DirectoryFull, StartFailed, System
+from tests.actors.conftest import SLOW, PlayedChannel, a_system, said, user, words
 
 LOCAL = ProviderSettings("local", "scripted", models=(ModelSettings("m-1"), ModelSettings("m-2")))
 OTHER = ProviderSettings("other", "scripted", models=(ModelSettings("m-2"),))
@@ -143,6 +143,24 @@ async def test_its_channels_are_closed_once_at_its_end() -> None:
         house, channels = await open_house(system)
         await ask(house, "main", "k", "a")
     assert [channel.closed for channel in channels.by_provider.values()] == [1, 1]
+
+
+async def test_runs_end_before_the_channels_that_they_call_are_closed(
+    autojump_clock: MockClock,
+) -> None:
+    channel = PlayedChannel(SLOW)
+    async with a_system() as system:
+        house = await House.open(system, SETTINGS, lambda _: channel)
+        selection = house.select(Wish("openclaw:main"))
+        turn = TurnRequest(new_id(), selection.route, (user("a"),))
+        async with house.submit(selection, turn) as events:
+            assert isinstance(await anext(events), TurnStarted)
+            began = trio.current_time()
+            await house.close(1)
+            assert trio.current_time() == began + 1
+            with pytest.raises(ActorStopped):
+                _ = [event async for event in events]
+    assert (channel.closed, channel.under_way_at_close) == (2, 0)
 
 
 async def test_a_provider_that_cannot_start_keeps_the_house_shut(trouble: list[str]) -> None:

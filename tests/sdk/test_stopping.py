@@ -19,7 +19,7 @@ from tests.sdk.conftest import (
     until,
 )
 
-PAST_THE_DEADLINE = {"gateway.deadline", "actor.children_stuck"}
+PAST_THE_DEADLINE = {"gateway.deadline"}
 """What a gateway says of a stop that did not go well."""
 
 
