@@ -13,7 +13,6 @@ from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.provider import Lease, LeaseEnded, Provider
-from greenroom.actors.routing import RoutableModel, Router
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
@@ -49,7 +48,7 @@ class House:
         self._refs = refs
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
-        self.models: tuple[RoutableModel, ...] = Router(settings.providers).models
+        self.models = self._selector.models
 
     @classmethod
     async def open(

@@ -12,7 +12,7 @@ import secrets
 import msgspec
 
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.routing import Router
+from greenroom.actors.routing import RoutableModel, Router
 from greenroom.actors.settings import AgentSettings, HouseSettings
 from greenroom.actors.turn import Route
 
@@ -53,6 +53,11 @@ class Selector:
         self._agents = {agent.id: agent for agent in settings.agents}
         self._default = settings.default_agent
         self._router = Router(settings.providers)
+
+    @property
+    def models(self) -> tuple[RoutableModel, ...]:
+        """The models that a wish can name, in the configuration's order."""
+        return self._router.models
 
     def select(self, wish: Wish) -> Selection:
         """Resolve agent, session and model, in this order.

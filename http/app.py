@@ -16,15 +16,15 @@ from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
 from greenroom.http.errors import INVALID_REQUEST, ApiError
-from greenroom.http.exchange import App, Event, Exchange, Receive, Scope, Send
+from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.models import Catalogue
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
     from werkzeug.exceptions import HTTPException
 
-_JSON = "application/json; charset=utf-8"
-_TEXT = "text/plain; charset=utf-8"
+_JSON = JSON_TYPE[1].decode()
+_TEXT = TEXT_TYPE[1].decode()
 _STATUS_SECONDS = 1.0
 
 Route = Callable[..., Awaitable[Response]]
@@ -67,7 +67,7 @@ def _quart(house: House, authenticator: Authenticator, log: "FilteringBoundLogge
         @wraps(route)
         async def checked(**arguments: str) -> Response:
             try:
-                await authenticator.check(_exchange())
+                await authenticator.check(_head())
                 return await route(**arguments)
             except ApiError as error:
                 return _error(error)
@@ -87,11 +87,11 @@ def _quart(house: House, authenticator: Authenticator, log: "FilteringBoundLogge
             agents = await house.status()
         status = 503 if agents is None else 200
         body: dict[str, object] = {"ready": agents is not None}
-        if presented(_exchange()) is None:
+        if presented(_head()) is None:
             # A probe without a secret guesses none: it must not lock its address out.
             return _json(msgspec.json.encode(body), status)
         try:
-            await authenticator.check(_exchange())
+            await authenticator.check(_head())
         except ApiError:
             return _json(msgspec.json.encode(body), status)
         return _json(msgspec.json.encode(body | {"agents": agents}), status)
@@ -138,12 +138,8 @@ def _answer_errors(app: QuartTrio, log: "FilteringBoundLogger") -> None:
         return _error(ApiError(500, "api_error", "internal error", code="internal_error"))
 
 
-def _exchange() -> Exchange:
-    async def nothing(*_: object) -> Event:
-        raise AssertionError("only the head of a request is looked at here")
-
-    scope = cast("Scope", request.scope)
-    return Exchange(scope, nothing, cast("Send", nothing))
+def _head() -> Head:
+    return Head(cast("Scope", request.scope))
 
 
 def _json(body: bytes, status: int = 200) -> Response:

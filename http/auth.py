@@ -13,7 +13,7 @@ import trio
 
 from greenroom.http.config import Auth, FailureLimits, NoAuth
 from greenroom.http.errors import ApiError
-from greenroom.http.exchange import Exchange
+from greenroom.http.exchange import Head
 
 _TABLE_SIZE = 10_000
 _LOOPBACK_DELAY_S = 0.5
@@ -28,7 +28,7 @@ class Authenticator:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._locked: OrderedDict[str, float] = OrderedDict()
 
-    async def check(self, exchange: Exchange) -> None:
+    async def check(self, head: Head) -> None:
         """Let the request pass.
 
         Raises:
@@ -36,10 +36,10 @@ class Authenticator:
         """
         if isinstance(self._auth, NoAuth):
             return
-        address = exchange.client[0] if exchange.client is not None else ""
+        address = head.client[0] if head.client is not None else ""
         now = trio.current_time()
         self._refuse_locked(address, now)
-        given = presented(exchange)
+        given = presented(head)
         if given is not None:
             if _matches(given, self._auth.secret.reveal()):
                 self._failures.pop(address, None)
@@ -84,13 +84,13 @@ class Authenticator:
         _shorten(self._locked)
 
 
-def presented(exchange: Exchange) -> str | None:
+def presented(head: Head) -> str | None:
     """Return the secret that a request brings: a bearer, or the header that Azure's clients use."""
-    authorization = exchange.header(b"authorization")
+    authorization = head.header(b"authorization")
     if authorization is not None:
         scheme, _, secret = authorization.partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else None
-    return exchange.header(b"api-key") or exchange.header(b"x-api-key")
+    return head.header(b"api-key") or head.header(b"x-api-key")
 
 
 def _matches(given: str, secret: str) -> bool:

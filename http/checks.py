@@ -13,7 +13,7 @@ from greenroom.actors.selection import Selection, Wish
 from greenroom.actors.turn import TurnRequest
 from greenroom.http.decode import check_depth, check_text, decode
 from greenroom.http.errors import invalid, of_failure
-from greenroom.http.exchange import Exchange
+from greenroom.http.exchange import Head
 from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
 from greenroom.http.wire import ChatRequest, ResponseFormat, given
 
@@ -41,7 +41,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def read_order(
-    body: bytes, exchange: Exchange, house: House, *, max_depth: int, session_from_user: bool
+    body: bytes, head: Head, house: House, *, max_depth: int, session_from_user: bool
 ) -> Order:
     """Check a request's body and headers.
 
@@ -55,7 +55,7 @@ def read_order(
     entries = read_messages(request.messages)
     _check_values(request)
     user = _user(request.user)
-    selection = selection_of(exchange, house, request.model, user if session_from_user else None)
+    selection = selection_of(head, house, request.model, user if session_from_user else None)
     tools = read_tools(request.tools)
     tool_choice = read_tool_choice(request.tool_choice, tools)
     check_images(request.messages)
@@ -89,7 +89,7 @@ def read_order(
     )
 
 
-def selection_of(exchange: Exchange, house: House, model: str, user: str | None) -> Selection:
+def selection_of(head: Head, house: House, model: str, user: str | None) -> Selection:
     """Resolve where a request goes, by its model field, its headers, and `user` if it derives a session.
 
     Raises:
@@ -97,9 +97,9 @@ def selection_of(exchange: Exchange, house: House, model: str, user: str | None)
     """
     wish = Wish(
         model,
-        agent=exchange.header(b"x-openclaw-agent-id") or exchange.header(b"x-openclaw-agent"),
-        session_key=exchange.header(b"x-openclaw-session-key"),
-        override=exchange.header(b"x-openclaw-model"),
+        agent=head.header(b"x-openclaw-agent-id") or head.header(b"x-openclaw-agent"),
+        session_key=head.header(b"x-openclaw-session-key"),
+        override=head.header(b"x-openclaw-model"),
         user=user,
     )
     try:

@@ -17,7 +17,7 @@ from greenroom.http.access import Record, record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.checks import Order, read_order
 from greenroom.http.config import Gateway
-from greenroom.http.errors import ApiError, of_exception
+from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
 from greenroom.http.exchange import (
     JSON_TYPE,
     SSE_HEADERS,
@@ -78,7 +78,7 @@ class Completions:
         if (exchange.header(b"content-type") or "").lower().startswith("multipart/"):
             raise ApiError(
                 415,
-                "invalid_request_error",
+                INVALID_REQUEST,
                 "Send the request's body as JSON, not as a form.",
                 code="unsupported_media_type",
             )

@@ -32,19 +32,14 @@ class ClientGone(Exception):  # noqa: N818 - not an error of anyone's
     """The client left before its request was whole."""
 
 
-class Exchange:
-    """A request and the answer to it."""
+class Head:
+    """What a request says before its body."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
+    def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.client: tuple[str, int] | None = scope.get("client")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.started = False
-        self._ended = False
-        self._body_ended = False
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value without its surrounding white space, None if absent or empty.
@@ -56,6 +51,18 @@ class Exchange:
             return value.decode() or None
         except UnicodeDecodeError:
             return value.decode("latin-1")
+
+
+class Exchange(Head):
+    """A request and the answer to it."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope)
+        self._receive = receive
+        self._send = send
+        self.started = False
+        self._ended = False
+        self._body_ended = False
 
     async def read_body(self, max_bytes: int, seconds: float) -> bytes:
         """Return the whole body.
