@@ -114,6 +114,27 @@ def test_an_interrupt_ends_it_as_well(gateway: Gateway) -> None:
     assert "Traceback" not in err
 
 
+def test_a_second_interrupt_ends_it_at_once(gateway: Gateway) -> None:
+    body = {
+        "model": "openclaw",
+        "messages": [{"role": "user", "content": "[slow 600] [say one two]"}],
+        "stream": True,
+    }
+    headers = {"authorization": f"Bearer {gateway.token}"}
+    with (
+        httpx2.Client(base_url=gateway.url, headers=headers, trust_env=False) as client,
+        client.stream("POST", "/v1/chat/completions", json=body) as stream,
+    ):
+        next(stream.iter_raw())
+        gateway.process.send_signal(signal.SIGINT)
+        assert gateway.process.stderr is not None
+        while "gateway.stopping" not in gateway.process.stderr.readline():
+            assert gateway.process.poll() is None
+        status, _, err = gateway.end(signal.SIGINT)
+    assert status == 130
+    assert "Traceback" not in err
+
+
 def test_an_open_stream_does_not_hold_the_end_for_ever(gateway: Gateway) -> None:
     body = {
         "model": "openclaw",
