@@ -4,41 +4,23 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import msgspec
-
+from greenroom.runtime.cell import spawn
 from greenroom.runtime.message import Message, Request, Subscription
 from greenroom.runtime.ref import Ref
 from greenroom.runtime.reply import ReplyPort, StreamPort
+from greenroom.runtime.supervision import Restarted, Strategy
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from greenroom.runtime.cell import Cell
     from greenroom.runtime.directory import Directory
+    from greenroom.runtime.ending import Ending
+    from greenroom.runtime.incarnation import Incarnation
 
 M = TypeVar("M", bound=Message)
 C = TypeVar("C", bound=Message)
 R = TypeVar("R")
 E = TypeVar("E")
-
-
-class Finished(msgspec.Struct, frozen=True):
-    """The actor stopped by itself or was asked to; `value` is what it left, see `Actor.stop`."""
-
-    value: object = None
-
-
-class Crashed(msgspec.Struct, frozen=True):
-    """The actor raised `error`, which was no refusal."""
-
-    error: BaseException
-
-
-class Killed(msgspec.Struct, frozen=True):
-    """The actor was cancelled where it stood."""
-
-
-Ending = Finished | Crashed | Killed
 
 
 class Actor(ABC, Generic[M]):
@@ -54,7 +36,10 @@ class Actor(ABC, Generic[M]):
     grace: float = 5.0
     """Seconds that children, and then `on_stop`, may take when this actor stops."""
 
-    _cell: "Cell[M]"
+    strategy: Strategy = Strategy.ONE_FOR_ONE
+    """Whether a supervised child that is restarted takes its supervised siblings along."""
+
+    _life: "Incarnation[M]"
 
     async def on_start(self) -> None:
         """Prepare, before the first message; what it raises goes to whoever spawned the actor."""
@@ -69,58 +54,76 @@ class Actor(ABC, Generic[M]):
     async def on_stop(self) -> None:
         """Clean up; runs once after a successful start, shielded, for `grace` seconds at most."""
 
-    def bind(self, cell: "Cell[M]") -> None:
-        """Join the actor to its task; the runtime calls it once."""
-        self._cell = cell
+    def bind(self, life: "Incarnation[M]") -> None:
+        """Join the actor to its life; the runtime calls it once."""
+        self._life = life
 
     @property
     def ref(self) -> Ref[M]:
         """This actor, as others may know it."""
-        return self._cell.ref
+        return self._life.cell.ref
 
     @property
     def log(self) -> "FilteringBoundLogger":
         """A logger that carries this actor's path."""
-        return self._cell.log
+        return self._life.cell.log
 
     async def spawn(self, child: "Actor[C]", name: str) -> Ref[C]:
-        """Start a child and wait until its `on_start` is done.
+        """Start a child that is never restarted, and wait until its `on_start` is done.
 
         Raises:
             StartFailed: `on_start` raised, its error is the cause; or the child was killed in it.
             NotAccepted: this actor is at its end.
+            ValueError: a living child has that name.
         """
-        return await self._cell.spawn(child, name)
+        return await spawn(self._life, name, child)
 
-    def watch(self, ref: Ref[Any], told: Callable[[Ending], M]) -> None:
-        """Be sent `told(ending)` once when `ref` has ended, at once if it has already.
+    async def supervise(
+        self, create: "Callable[[], Actor[C]]", name: str, policy: Restarted
+    ) -> Ref[C]:
+        """Start a child that is restarted as `policy` says, each time with a new `create()`.
+
+        The ref stays good through restarts, and so does what waits in the mailbox. A failure past
+        the policy's limit crashes this actor with `RestartLimit`.
+
+        Raises:
+            StartFailed, NotAccepted, ValueError: as `spawn` does; only restarts are supervised.
+        """
+        return await spawn(self._life, name, create(), create=create, policy=policy)
+
+    def watch(self, ref: Ref[Any], told: "Callable[[Ending], M]") -> None:
+        """Be sent `told(ending)` once when `ref` has ended for good, at once if it has already.
 
         It comes on the signal lane: ahead of messages, and whatever the mailbox's load is.
         """
-        self._cell.watch(ref, told)
+        self._life.watch(ref, told)
 
     def watch_consumer(self, port: StreamPort[Any], told: Callable[[], M]) -> None:
         """Be sent `told()` once when the consumer of `port` has left, on the signal lane.
 
         A consumer leaves every stream in the end, so it comes after the stream's own end as well.
         """
-        self._cell.watch_consumer(port, told)
+        self._life.watch_consumer(port, told)
 
     def host(self, directory: "Directory[Any, Any]") -> None:
-        """Be the parent of every actor that `directory` activates; call it in `on_start`."""
-        directory.attach(self._cell)
+        """Be the parent of every actor that `directory` activates; call it in `on_start`.
+
+        Raises:
+            ValueError: another living actor hosts it.
+        """
+        directory.attach(self._life)
 
     def stop(self, value: object = None) -> None:
-        """Stop after this message; `value` goes to those who watch."""
-        self._cell.request_stop(value)
+        """Stop after this message; `value`, the first that is given, goes to those who watch."""
+        self._life.leave(value)
 
     def reply_port(self, request: Request[R]) -> ReplyPort[R]:
         """Take over the answering of the request in hand; what `receive` returns is ignored then.
 
         A port that is still unanswered when the actor ends is answered with that end.
         """
-        return self._cell.take_reply_port(request)
+        return self._life.take_reply_port(request)
 
     def stream_port(self, subscription: Subscription[E]) -> StreamPort[E]:
         """Take over the answering of the subscription in hand, until its stream is ended."""
-        return self._cell.take_stream_port(subscription)
+        return self._life.take_stream_port(subscription)

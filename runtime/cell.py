@@ -1,331 +1,396 @@
-"""The task around one actor: it takes messages, answers, keeps the children, and ends in order.
+"""What stays the same through an actor's restarts: its path, its mailbox, its ref, its watchers.
 
-All that can happen to an actor passes through here, and every way out leads through `_end`: after
-it the mailbox is closed, each accepted ask is answered, each open stream has ended, each watcher is
-told. Nothing that an actor raises leaves its cell.
+A cell runs one incarnation after another, as its policy decides. Every way out leads through `_end`:
+after it the mailbox is closed, each accepted ask is answered, each watcher is told.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
+from functools import partial
+from random import Random
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import trio
 
-from greenroom.runtime.actor import Actor, Crashed, Ending, Finished, Killed
-from greenroom.runtime.errors import ActorCrashed, ActorStopped, NotAccepted, Refusal, StartFailed
-from greenroom.runtime.mailbox import Envelope, Mailbox, Port
-from greenroom.runtime.message import Message, Request, Subscription
+from greenroom.runtime.ending import Crashed, Ending
+from greenroom.runtime.errors import ActorStopped, RestartLimit, StartFailed
+from greenroom.runtime.incarnation import Incarnation, caused
+from greenroom.runtime.mailbox import Mailbox
+from greenroom.runtime.message import Message
+from greenroom.runtime.observe import Level, Observer
 from greenroom.runtime.ref import Ref
-from greenroom.runtime.reply import ReplyPort, ReplyStream, StreamPort
+from greenroom.runtime.supervision import (
+    Decision,
+    End,
+    Escalate,
+    Permanent,
+    Policy,
+    RestartAfter,
+    Restarts,
+    Temporary,
+    decide,
+)
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from greenroom.runtime.actor import Actor
+    from greenroom.runtime.watch import Watch
+
 M = TypeVar("M", bound=Message)
 C = TypeVar("C", bound=Message)
-R = TypeVar("R")
-E = TypeVar("E")
 
-Started = trio.TaskStatus[Ref[M]]
+TEMPORARY = Temporary()
+
+
+class Common:
+    """What all cells of one system share, and no two systems."""
+
+    __slots__ = ("observer", "random")
+
+    def __init__(self, observer: "Observer", random: Random) -> None:
+        self.observer = observer
+        self.random = random
 
 
 class Cell(Generic[M]):
-    """One actor's task, mailbox and children."""
+    """One actor, for as long as its ref is good; `host` is the incarnation that is its parent.
+
+    Without a name it is a directory's: what becomes of it concerns its key alone.
+    """
 
     __slots__ = (
-        "__weakref__",
-        "_actor",
-        "_children",
-        "_current",
-        "_forget",
-        "_logger",
-        "_nursery",
-        "_open_ports",
-        "_scope",
-        "_stopping",
-        "_value",
-        "_watchers",
-        "ended",
+        "_begun",
+        "_create",
+        "_decision",
+        "_ended",
+        "_first",
+        "_follows",
+        "_history",
+        "_pause",
+        "_policy",
+        "_started",
+        "_watches",
+        "born",
+        "common",
         "ending",
+        "host",
+        "killed",
+        "kind",
+        "life",
         "mailbox",
+        "name",
         "path",
+        "recalled",
         "ref",
+        "restarts",
+        "tells_time",
+        "told",
     )
 
     def __init__(
         self,
-        actor: Actor[M],
+        common: Common,
+        host: "Incarnation[Any] | None",
         path: str,
-        logger: "FilteringBoundLogger",
-        forget: "Callable[[Cell[M]], None]",
+        name: str | None,
+        actor: "Actor[M]",
+        *,
+        create: "Callable[[], Actor[M]] | None" = None,
+        policy: Policy = TEMPORARY,
+        follows: "Cell[M] | None" = None,
+        tells_time: bool = False,
     ) -> None:
-        self._actor = actor
-        self._logger = logger
-        self._forget = forget
-        self._children: dict[str, Cell[Any]] = {}
-        self._current: Envelope[M] | None = None
-        self._nursery: trio.Nursery | None = None
-        self._open_ports: set[Port] = set()
-        self._scope = trio.CancelScope()
-        self._stopping = False
-        self._value: object = None
-        self._watchers: list[Callable[[Ending], None]] = []
-        self.ended = trio.Event()
-        self.ending: Ending | None = None
-        self.mailbox: Mailbox[M] = Mailbox(path, actor.mailbox_size)
+        self.common = common
+        self.host = host
         self.path = path
+        self.name = name
+        self.tells_time = tells_time
+        self.born = trio.current_time()
+        self.ending: Ending | None = None
+        self.told = False
+        self.killed = False
+        self.recalled = False
+        self.restarts = 0
+        self.life: Incarnation[M] = Incarnation(self)
+        self.kind = type(actor).__name__
+        self.mailbox: Mailbox[M] = Mailbox(path, actor.mailbox_size)
         self.ref: Ref[M] = Ref(self)
-        actor.bind(self)
-
-    @property
-    def log(self) -> "FilteringBoundLogger":
-        return self._logger.bind(actor=self.path)
+        self._first: Actor[M] | None = actor
+        self._create = create
+        self._policy = policy
+        self._follows = follows
+        self._history: Restarts | None = None
+        self._begun = False
+        self._decision: Decision = End()
+        self._ended: trio.Event | None = None
+        self._pause: trio.CancelScope | None = None
+        self._started: trio.TaskStatus[Ref[M]] = trio.TASK_STATUS_IGNORED
+        self._watches: dict[Watch, None] | None = None
 
     # The task
 
-    async def run(self, task_status: "Started[M]") -> None:
-        """Live, for a spawner who waits: `StartFailed` is raised at it."""
-        begun, error = await self._live(task_status)
-        if not begun:
-            raise StartFailed(self.path) from error
+    async def run(self, task_status: trio.TaskStatus[Ref[M]]) -> None:
+        """Live until the end for good.
 
-    async def run_detached(self) -> None:
-        """Live, with nobody waiting: a failed start is told to those who have sent messages."""
-        await self._live(trio.TASK_STATUS_IGNORED)
-
-    async def _live(self, task_status: "Started[M]") -> tuple[bool, Exception | None]:
-        ending: Ending = Killed()
-        begun = False
-        start_error: Exception | None = None
+        Raises:
+            StartFailed: there is a spawner, and the first start failed.
+        """
+        self._started = task_status
+        spawned = task_status is not trio.TASK_STATUS_IGNORED
+        del task_status  # it holds on to the spawner's nursery
         try:
-            with self._scope:
-                async with trio.open_nursery() as nursery:
-                    self._nursery = nursery
-                    try:
-                        start_error = await self._begin()
-                        if start_error is None:
-                            begun = True
-                            task_status.started(self.ref)
-                            ending = await self._serve()
-                        else:
-                            ending = Crashed(start_error)
-                        if isinstance(ending, Finished):
-                            self._close_mailbox(None)
-                            await self._stop_children()
-                    finally:
-                        self._close_mailbox(start_error)
-                        self._kill_children()
-        except Exception as error:  # noqa: BLE001 - an actor's errors end with its cell
-            ending = Crashed(error)
-        except BaseExceptionGroup as group:
-            errors, rest = group.split(Exception)
-            if errors is not None:
-                ending = Crashed(errors)
-            if rest is not None:
-                raise rest from None
+            if self._follows is not None:
+                # To the end, even if this one is told to end: there is never a third beside two.
+                await self._follows.ended.wait()
+            if not self.told:
+                await self.life.live()
+            while await self._comes_back():
+                await self.life.live()
         finally:
-            self._scope.cancel()
-            self._fail_open_ports(ending)
-            try:
-                if begun:
-                    await self._clean_up()
-            finally:
-                self._end(ending)
-        return begun, start_error
+            self._end()
+        if spawned and not self._begun:
+            raise StartFailed(self.path) from self._start_error
 
-    async def _begin(self) -> Exception | None:
-        try:
-            await self._actor.on_start()
-        except Exception as error:  # noqa: BLE001 - whatever a start raises is its spawner's
-            return error
-        return None
-
-    async def _serve(self) -> Ending:
-        get, handle = self.mailbox.get, self._handle
-        while not self._stopping:
-            try:
-                envelope = await get()
-                if envelope is not None:
-                    await handle(envelope)
-            except Exception as error:  # noqa: BLE001 - this is what a crash is
-                return Crashed(error)
-        return Finished(self._value)
-
-    async def _handle(self, envelope: Envelope[M]) -> None:
-        port = envelope.port
-        self._current = envelope
-        try:
-            value = await self._actor.receive(envelope.message)
-        except Refusal as refusal:
-            if port is None:
-                self.log.info("actor.refused", message=type(envelope.message).__name__)
-            else:
-                port.fail(refusal)
-        except Exception as error:
-            if port is not None:
-                port.fail(_caused(ActorCrashed(self.path), error))
-            raise
-        except BaseException:
-            if port is not None:
-                port.fail(ActorStopped(self.path))
-            raise
+    async def _comes_back(self) -> bool:
+        decision = self._decision
+        if self._is_over or not isinstance(decision, RestartAfter):
+            return False
+        self.common.observer.restarting(self.path, self.life.ending, decision.seconds)
+        together = self.host.together if self.host is not None and self.is_together else None
+        if together is None:
+            wait = partial(trio.sleep, decision.seconds)
         else:
-            if port is not None and not port.taken:
-                if isinstance(port, ReplyPort):
-                    port.answer(value)
-                else:
-                    port.close()
-        finally:
-            self._current = None
+            wait = partial(together.rejoin, self, None if self.recalled else decision.seconds)
+        if not await self._wait(wait):
+            return False
+        self.restarts += 1
+        if not self.recalled and self._history is not None:
+            self._history.begun(trio.current_time())
+        self.common.observer.restarted()
+        self.recalled = False
+        self._decision = End()
+        self.life = Incarnation(self)
+        return True
 
-    async def _stop_children(self) -> None:
-        """Have the children end by themselves, for the actor's grace; who is left is cancelled."""
-        children = list(self._children.values())
-        for child in children:
-            child.request_stop()
-        with trio.move_on_after(self._actor.grace) as limit:
-            for child in children:
-                await child.ended.wait()
-        if limit.cancelled_caught:
-            stuck = [child.path for child in children if child.ending is None]
-            self.log.warning("actor.children_stuck", children=stuck, seconds=self._actor.grace)
+    async def _wait(self, what: Callable[[], Awaitable[None]]) -> bool:
+        """Wait for something; return whether this actor is still to live after it."""
+        with trio.CancelScope() as self._pause:
+            if self._is_over:
+                self._pause.cancel()
+            await what()
+        self._pause = None
+        return not self._is_over
 
-    def _kill_children(self) -> None:
-        """Cancel who is left, by itself: a child in its `on_start` is not in the nursery yet."""
-        for child in self._children.values():
-            child.kill()
+    @property
+    def _is_over(self) -> bool:
+        return self.told or (self.host is not None and self.host.is_stopping)
 
-    async def _clean_up(self) -> None:
-        deadline = trio.current_time() + self._actor.grace
-        limit = trio.CancelScope(shield=True, deadline=deadline)
-        try:
-            with limit:
-                await self._actor.on_stop()
-        except Exception:
-            # Outside of `limit`, which takes its own cancellation out of an exception group.
-            self.log.exception("actor.on_stop_crashed")
-        if limit.cancelled_caught:
-            self.log.warning("actor.on_stop_stuck", seconds=self._actor.grace)
+    def _end(self) -> None:
+        self._close_mailbox()
+        self._follows = self._create = self._first = None
+        ending = self.ending = self.life.ending
+        self.life.actor = None
+        host = self.host
+        if host is not None:
+            host.disown(self)
+            if host.together is not None:
+                host.together.leave(self)
+        if self._ended is not None:
+            self._ended.set()
+        watches, self._watches = self._watches, None
+        for watch in watches or ():
+            watch.fire(ending)
+        if (
+            isinstance(self._decision, Escalate)
+            and not self.told
+            and self.name is not None
+            and host is not None
+        ):
+            policy = self._decision.policy
+            limit = RestartLimit(self.path, policy.restarts, policy.seconds)
+            host.fail(caused(limit, ending.error) if isinstance(ending, Crashed) else limit)
+        self.common.observer.ended(self.path, ending)
 
-    def _close_mailbox(self, start_error: Exception | None) -> None:
+    def _close_mailbox(self) -> None:
         """Take no more messages and answer those that were accepted and not begun."""
         unread = self.mailbox.close()
+        error = self._start_error
         for envelope in unread:
-            if envelope.port is not None and start_error is not None:
-                envelope.port.fail(_caused(StartFailed(self.path), start_error))
-            elif envelope.port is not None:
+            if envelope.port is None:
+                continue
+            if error is not None:
+                envelope.port.fail(caused(StartFailed(self.path), error))
+            else:
                 envelope.port.fail(ActorStopped(self.path))
         for envelope in unread:
             if envelope.port is None:
-                self.log.debug("actor.dead_letter", message=type(envelope.message).__name__)
+                self.common.observer.dead_letter(self.path, envelope.message)
 
-    def _fail_open_ports(self, ending: Ending) -> None:
-        for port in list(self._open_ports):
-            if isinstance(ending, Crashed):
-                port.fail(_caused(ActorCrashed(self.path), ending.error))
-            else:
-                port.fail(ActorStopped(self.path))
+    @property
+    def _start_error(self) -> BaseException | None:
+        ending = self.life.ending
+        return ending.error if not self._begun and isinstance(ending, Crashed) else None
 
-    def _end(self, ending: Ending) -> None:
-        # The log comes last: one that raises must not keep anyone waiting.
-        self.ending = ending
-        self._forget(self)
-        self.ended.set()
-        watchers, self._watchers = self._watchers, []
-        for tell in watchers:
-            tell(ending)
-        match ending:
-            case Crashed(error):
-                self.log.error("actor.crashed", exc_info=error)
-            case Finished():
-                self._logger.debug("actor.stopped", actor=self.path)
-            case Killed():
-                self._logger.debug("actor.killed", actor=self.path)
+    # What its incarnation reports
 
-    # What the actor and its refs ask for
+    def actor(self) -> "Actor[M]":
+        """Return the actor that lives next."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        assert self._create is not None, "only who can be created again is restarted"
+        return self._create()
 
-    def request_stop(self, value: object = None) -> None:
-        """Stop after the message in hand; the first value given stays."""
-        if not self._stopping:
-            self._stopping = True
-            self._value = value
-            self.mailbox.wake()
+    def has_begun(self, actor: "Actor[M]") -> None:
+        """Tell all who wait for the start that it is done."""
+        self._begun = True
+        started, self._started = self._started, trio.TASK_STATUS_IGNORED
+        started.started(self.ref)
+        if self.host is not None and self.host.together is not None:
+            self.host.together.is_up(self)
+        self.common.observer.started(self.path, actor, self.restarts)
+
+    def leaves(self) -> None:
+        """Take no more messages, for the actor stops by itself; unless it is permanent."""
+        if not isinstance(self._policy, Permanent):
+            self._close_mailbox()
+
+    def is_ending(self, ending: Ending) -> None:
+        """Decide what follows this incarnation; if that is nothing, take no more messages."""
+        self._decision = self._decide(ending)
+        if not isinstance(self._decision, RestartAfter):
+            self._close_mailbox()
+
+    def _decide(self, ending: Ending) -> Decision:
+        if self.recalled and not self._is_over:
+            return RestartAfter(0)
+        if not self._begun or isinstance(self._policy, Temporary):
+            return End()
+        if self._history is None:
+            self._history = Restarts()
+        now, random = trio.current_time(), self.common.random
+        return decide(self._policy, ending, self._history, now, random, told=self._is_over)
+
+    # What it is told
+
+    def stop(self) -> None:
+        """End for good after the message in hand; what waits is answered now."""
+        if not self.told:
+            self.told = True
+            self._close_mailbox()
+            self.life.stop()
+            self._cut_wait()
 
     def kill(self) -> None:
-        """Cancel the task; does nothing after its end."""
-        self._scope.cancel()
+        """End for good where it stands; does nothing after that end."""
+        self.told = self.killed = True
+        if self.ending is None:
+            self._close_mailbox()
+            self.life.kill()
+            self._cut_wait()
 
-    async def spawn(self, actor: Actor[C], name: str) -> Ref[C]:
-        child = self._adopt(actor, name)
-        nursery = self._open_nursery()
-        return cast("Ref[C]", await nursery.start(child.run, name=child.path))
+    def passivate(self) -> None:
+        """End for good, being idle: in one step, so that no message comes in between."""
+        assert self.life.is_idle
+        self.common.observer.passivated(self.path)
+        self.stop()
 
-    def activate(self, actor: Actor[C], name: str) -> "Cell[C]":
-        """Start a child and do not wait: its mailbox takes messages at once."""
-        child = self._adopt(actor, name)
-        self._open_nursery().start_soon(child.run_detached, name=child.path)
-        return child
+    def recall(self) -> None:
+        """End this incarnation after the message in hand, to begin the next with its siblings'."""
+        if not self.life.is_stopping:
+            self.recalled = True
+            self.life.stop()
 
-    def watch(self, ref: Ref[Any], told: Callable[[Ending], M]) -> None:
-        ref.on_end(lambda ending: self.mailbox.put_signal(lambda: told(ending)))
+    def _cut_wait(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
 
-    def watch_consumer(self, port: StreamPort[Any], told: Callable[[], M]) -> None:
-        port.on_leave(lambda: self.mailbox.put_signal(told))
+    # What others want to know of it
 
-    def on_end(self, tell: Callable[[Ending], None]) -> None:
-        """Have `tell` called once, without an await after the end; at once if that has been."""
+    @property
+    def log(self) -> "FilteringBoundLogger":
+        """The system's log, with this actor's path."""
+        return self.common.observer.log.bind(actor=self.path)
+
+    def say(self, level: Level, event: str, **fields: object) -> None:
+        """Log a line of the runtime about this actor."""
+        self.common.observer.say(level, event, self.path, **fields)
+
+    @property
+    def ended(self) -> trio.Event:
+        """Set at the end for good."""
+        if self._ended is None:
+            self._ended = trio.Event()
+            if self.ending is not None:
+                self._ended.set()
+        return self._ended
+
+    @property
+    def is_waiting_to_restart(self) -> bool:
+        """Whether it is between two incarnations."""
+        return self._pause is not None
+
+    @property
+    def is_together(self) -> bool:
+        """Whether a one-for-all parent restarts it with its siblings."""
+        return self.name is not None and not isinstance(self._policy, Temporary)
+
+    @property
+    def clean_by(self) -> float:
+        """The time by which its clean-up must be done for the sake of those above it."""
+        host = self.host
+        if host is None:
+            return math.inf
+        own = math.inf if host.children is None else host.children.clean_by
+        return min(own, host.cell.clean_by)
+
+    def join(self, watch: "Watch") -> None:
+        """Have a watch fire at the end; at once if that has been."""
         if self.ending is not None:
-            tell(self.ending)
+            watch.fire(self.ending)
         else:
-            self._watchers.append(tell)
-
-    def take_reply_port(self, request: Request[R]) -> ReplyPort[R]:
-        port = self._port_of(request)
-        if port is None:  # told, not asked: nobody waits
-            return ReplyPort(None)
-        assert isinstance(port, ReplyPort)
-        port.take(self._open_ports.discard)
-        self._open_ports.add(port)
-        return cast("ReplyPort[R]", port)
-
-    def take_stream_port(self, subscription: Subscription[E]) -> StreamPort[E]:
-        port = self._port_of(subscription)
-        if port is None:  # told, so nobody reads
-            nobody: ReplyStream[E] = ReplyStream(0)
-            nobody.leave()
-            return nobody.port
-        assert isinstance(port, StreamPort)
-        port.take(self._open_ports.discard)
-        if not port.abandoned:
-            self._open_ports.add(port)
-        return cast("StreamPort[E]", port)
-
-    def _port_of(self, message: Message) -> Port | None:
-        current = self._current
-        if current is None or current.message is not message:
-            msg = f"{self.path}: only the message in hand has a port to take"
-            raise ValueError(msg)
-        return current.port
-
-    def _adopt(self, actor: Actor[C], name: str) -> "Cell[C]":
-        if name in self._children:
-            msg = f"{self.path} has a child named {name!r} already"
-            raise ValueError(msg)
-        if not self.mailbox.is_open:
-            raise NotAccepted(self.path)
-        child = Cell(actor, f"{self.path}/{name}", self._logger, self._disown)
-        self._children[name] = child
-        return child
-
-    def _disown(self, child: "Cell[Any]") -> None:
-        del self._children[child.path.removeprefix(f"{self.path}/")]
-
-    def _open_nursery(self) -> trio.Nursery:
-        if self._nursery is None:
-            msg = f"{self.path} has not started"
-            raise RuntimeError(msg)
-        return self._nursery
+            if self._watches is None:
+                self._watches = {}
+            watch.join(self._watches)
 
 
-def _caused(fault: Exception, cause: BaseException) -> Exception:
-    fault.__cause__ = cause
-    return fault
+async def spawn(
+    host: Incarnation[Any],
+    name: str,
+    actor: "Actor[C]",
+    *,
+    create: "Callable[[], Actor[C]] | None" = None,
+    policy: Policy = TEMPORARY,
+) -> Ref[C]:
+    """Begin a child and wait for its start; see `Actor.spawn` and `Actor.supervise`."""
+    path = f"{host.cell.path}/{name}"
+    cell = Cell(host.cell.common, host, path, name, actor, create=create, policy=policy)
+    nursery = host.adopt(cell)
+    return cast("Ref[C]", await nursery.start(cell.run, name=path))
+
+
+def activate(
+    host: Incarnation[Any],
+    key: str,
+    create: "Callable[[], Actor[C]]",
+    *,
+    policy: Policy,
+    follows: Cell[C] | None,
+    tells_time: bool,
+) -> Cell[C]:
+    """Begin a keyed child, after the end of `follows`, and do not wait: its mailbox is open now."""
+    path = f"{host.cell.path}/{key}"
+    cell = Cell(
+        host.cell.common,
+        host,
+        path,
+        None,
+        create(),
+        create=create,
+        policy=policy,
+        follows=follows,
+        tells_time=tells_time,
+    )
+    host.adopt(cell).start_soon(cell.run, trio.TASK_STATUS_IGNORED, name=path)
+    return cell

@@ -5,16 +5,21 @@ in one mailbox in the order in which they came, and no key ever waits for anothe
 """
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from greenroom.runtime.actor import Actor
+from greenroom.runtime.cell import TEMPORARY, activate
 from greenroom.runtime.errors import NotAccepted, RuntimeFault
 from greenroom.runtime.mailbox import Envelope
 from greenroom.runtime.message import Message
 from greenroom.runtime.ref import Recipient
+from greenroom.runtime.supervision import Policy
+from greenroom.runtime.sweep import Sweep
 
 if TYPE_CHECKING:
     from greenroom.runtime.cell import Cell
+    from greenroom.runtime.incarnation import Incarnation
 
 K = TypeVar("K", bound=Hashable)
 M = TypeVar("M", bound=Message)
@@ -33,14 +38,26 @@ class Directory(Generic[K, M]):
     """The live actors of one kind, by key; their parent is the actor that hosts it.
 
     `create` builds the actor of a key, without I/O: what has to be read belongs into `on_start`.
+    At most `limit` keys are alive. After `idle` seconds in which nothing happened to it, and before
+    twice that, an actor is passivated; without `idle`, none is. `policy` says whether a crashed actor
+    is restarted with its mailbox; a failure past its limit concerns its key alone.
     Messages to a directory that nobody hosts, or no more, are not accepted.
     """
 
-    def __init__(self, create: Callable[[K], Actor[M]], *, limit: int) -> None:
+    def __init__(
+        self,
+        create: Callable[[K], Actor[M]],
+        *,
+        limit: int,
+        idle: float | None = None,
+        policy: Policy = TEMPORARY,
+    ) -> None:
         self._create = create
         self._limit = limit
-        self._host: Cell[Any] | None = None
+        self._policy = policy
+        self._host: Incarnation[Any] | None = None
         self._cells: dict[K, Cell[M]] = {}
+        self._sweep: Sweep | None = None if idle is None else Sweep(idle)
 
     def address(self, key: K) -> "Address[K, M]":
         """Name the actor of `key`, alive or not."""
@@ -48,35 +65,52 @@ class Directory(Generic[K, M]):
 
     @property
     def live(self) -> int:
-        """How many actors are alive now."""
+        """How many keys are alive now."""
         return len(self._cells)
 
     def keys(self) -> tuple[K, ...]:
         """Return the keys that are alive now, oldest first."""
         return tuple(self._cells)
 
-    def attach(self, host: "Cell[Any]") -> None:
+    def attach(self, host: "Incarnation[Any]") -> None:
         """Make `host` the parent from now on; `Actor.host` is the verb for it."""
+        if self._host is not None and not self._host.is_stopping:
+            msg = f"this directory is hosted by {self._host.cell.path} already"
+            raise ValueError(msg)
         self._host = host
+        if self._sweep is not None:
+            host.nursery.start_soon(self._sweep.run)
 
     def activate(self, key: K) -> "Cell[M]":
-        """Return the cell of `key`, which may be about to end; begin one if there is none.
+        """Return the cell of `key` that takes messages; begin one if there is none.
+
+        An actor at its end is followed by the next, which has its mailbox open from now on and
+        begins after that end.
 
         Raises:
             NotAccepted: nobody hosts the directory.
             DirectoryFull: the key has no live actor and the bound is reached.
         """
-        cell = self._cells.get(key)
-        if cell is not None and cell.ending is None:
-            return cell
+        last = self._cells.get(key)
+        if last is not None and last.mailbox.is_open:
+            return last
         host = self._host
-        if host is None or not host.mailbox.is_open:
+        if host is None or host.is_stopping:
             raise NotAccepted(str(key))
-        if cell is None and len(self._cells) >= self._limit:
-            raise DirectoryFull(host.path, self._limit)
-        cell = host.activate(self._create(key), str(key))
+        if last is None and len(self._cells) >= self._limit:
+            raise DirectoryFull(host.cell.path, self._limit)
+        cell = activate(
+            host,
+            str(key),
+            partial(self._create, key),
+            policy=self._policy,
+            follows=last,
+            tells_time=self._sweep is not None,
+        )
         self._cells[key] = cell
-        cell.on_end(lambda _: self._forget(key, cell))
+        cell.ref.on_end(lambda _: self._forget(key, cell))
+        if self._sweep is not None:
+            self._sweep.add(cell, len(self._cells))
         return cell
 
     def _forget(self, key: K, cell: "Cell[M]") -> None:
@@ -87,7 +121,7 @@ class Directory(Generic[K, M]):
 class Address(Recipient[M], Generic[K, M]):
     """An actor by its key: the verbs of a ref, and whoever is not alive is activated.
 
-    A message that meets an incarnation at its end waits for that end and goes to the next one.
+    A message that meets an incarnation at its end goes to the next one.
     """
 
     __slots__ = ("_directory", "_key")
@@ -105,11 +139,11 @@ class Address(Recipient[M], Generic[K, M]):
 
     async def put(self, envelope: Envelope[M]) -> None:
         while True:
-            cell = self._directory.activate(self._key)
             try:
-                await cell.mailbox.put(envelope)
+                await self._directory.activate(self._key).mailbox.put(envelope)
             except NotAccepted:
+                if not envelope.turned_away:
+                    raise
                 envelope.turned_away = False
-                await cell.ended.wait()
             else:
                 return

@@ -50,6 +50,21 @@ class ActorStopped(RuntimeFault):
         self.path = path
 
 
+class RestartLimit(RuntimeFault):
+    """A supervised child failed once more than its policy allows; `__cause__` is what it raised.
+
+    Its parent crashes with this; at the top of the tree it is raised from `async with System(…)`.
+    """
+
+    def __init__(self, path: str, restarts: int, seconds: float) -> None:
+        super().__init__(
+            f"{path} failed again after {restarts} restarts within {seconds:g} seconds"
+        )
+        self.path = path
+        self.restarts = restarts
+        self.seconds = seconds
+
+
 class StartFailed(RuntimeFault):
     """The actor never began: its `on_start` raised `__cause__`."""
 

@@ -42,7 +42,7 @@ class Mailbox(Generic[M]):
 
     def __init__(self, path: str, size: int) -> None:
         self._send, self._receive = trio.open_memory_channel[Envelope[M] | None](size)
-        self._signals: deque[Callable[[], M]] = deque()
+        self._signals: deque[Callable[[], M]] | None = None  # an empty deque takes 600 bytes
         self._streak = 0
         self.is_open = True
         self.path = path
@@ -51,7 +51,13 @@ class Mailbox(Generic[M]):
     @property
     def depth(self) -> int:
         """How many messages wait, signals included."""
-        return self._receive.statistics().current_buffer_used + len(self._signals)
+        signals = self._signals
+        return self._receive.statistics().current_buffer_used + (len(signals) if signals else 0)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether its actor waits for it: nothing is here, and nothing is on its way to be handled."""
+        return self._receive.statistics().tasks_waiting_receive > 0
 
     def put_nowait(self, envelope: Envelope[M]) -> None:
         """Accept a message now.
@@ -88,8 +94,14 @@ class Mailbox(Generic[M]):
         `message` is called when the signal is taken, so that its errors are its owner's.
         """
         if self.is_open:
+            if self._signals is None:
+                self._signals = deque()
             self._signals.append(message)
             self.wake()
+
+    def forget_signals(self) -> None:
+        """Drop the signals that wait: they were for an incarnation that has ended."""
+        self._signals = None
 
     def wake(self) -> None:
         """Make a waiting `get` look again."""
@@ -98,10 +110,12 @@ class Mailbox(Generic[M]):
             self._send.send_nowait(None)
 
     async def get(self) -> Envelope[M] | None:
-        """Take what is next, waiting for it; None after a `wake` that brought nothing."""
+        """Take what is next, waiting for it; None after a `wake` that brought nothing, or a close."""
         if self._streak >= TURNS_BEFORE_YIELD:
             self._streak = 0
             await trio.lowlevel.checkpoint()
+            if not self.is_open:
+                return None
         if not self._signals:
             try:
                 envelope = self._receive.receive_nowait()
@@ -123,6 +137,7 @@ class Mailbox(Generic[M]):
         if not self.is_open:
             return []
         self.is_open = False
+        self.wake()
         accepted = self._receive.statistics().current_buffer_used
         drained: list[Envelope[M] | None] = []
         with contextlib.suppress(trio.WouldBlock):
@@ -132,5 +147,5 @@ class Mailbox(Generic[M]):
         for envelope in drained[accepted:]:
             if envelope is not None:
                 envelope.turned_away = True
-        self._signals.clear()
+        self._signals = None
         return [envelope for envelope in drained[:accepted] if envelope is not None]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from greenroom.runtime.mailbox import Envelope, Port
 from greenroom.runtime.message import Message, Request, Subscription
 from greenroom.runtime.reply import Reply, ReplyStream
+from greenroom.runtime.watch import Watch
 
 if TYPE_CHECKING:
-    from greenroom.runtime.actor import Ending
     from greenroom.runtime.cell import Cell
+    from greenroom.runtime.ending import Ending
 
 M_contra = TypeVar("M_contra", bound=Message, contravariant=True)
 R = TypeVar("R")
@@ -90,15 +91,15 @@ class Ref(Recipient[M_contra]):
         await self._cell.mailbox.put(envelope)
 
     def stop(self) -> None:
-        """Have the actor stop after the message that it works on; what waits is answered."""
-        self._cell.request_stop()
+        """End the actor for good after the message in hand; what waits is answered now."""
+        self._cell.stop()
 
     def kill(self) -> None:
-        """Cancel the actor where it stands, its children with it."""
+        """End the actor for good where it stands, its children with it."""
         self._cell.kill()
 
     async def stopped(self) -> None:
-        """Wait for the actor's end."""
+        """Wait for the actor's end for good."""
         await self._cell.ended.wait()
 
     def on_end(self, tell: "Callable[[Ending], None]") -> None:
@@ -106,7 +107,11 @@ class Ref(Recipient[M_contra]):
 
         For the runtime and the outermost layer; between actors, `Actor.watch` is the way.
         """
-        self._cell.on_end(tell)
+        self.join(Watch(None, tell))
+
+    def join(self, watch: Watch) -> None:
+        """Have a watch fire at the actor's end; `Actor.watch` is the verb for it."""
+        self._cell.join(watch)
 
     def __repr__(self) -> str:
         return f"<Ref {self.path}>"

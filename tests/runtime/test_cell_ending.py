@@ -172,7 +172,8 @@ async def test_a_child_stuck_in_a_message_is_cancelled_after_the_parents_grace(
             await ref.stopped()
     assert diary == ["child at 0", "stuck at 2", "parent at 2"]
     assert events(logs) == [("actor.children_stuck", "greenroom/parent")]
-    assert logs[1]["children"] == ["greenroom/parent/stuck"]
+    [stuck] = [entry for entry in logs if entry["event"] == "actor.children_stuck"]
+    assert stuck["children"] == ["greenroom/parent/stuck"]
 
 
 async def test_a_cleanup_is_cut_after_the_actors_grace(autojump_clock: MockClock) -> None:

@@ -1,0 +1,340 @@
+"""One life of an actor: it starts, handles messages, keeps its children, and ends in order.
+
+It knows its actor's hooks and what they hold (children, ports, watches), and lets go of all of it at
+its end. Whether there is another life after it is for its cell to decide. Nothing that an actor
+raises leaves it.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+import trio
+
+from greenroom.runtime.children import Children
+from greenroom.runtime.ending import Crashed, Ending, Finished, Killed
+from greenroom.runtime.errors import ActorCrashed, ActorStopped, NotAccepted, Refusal
+from greenroom.runtime.mailbox import Envelope, Port
+from greenroom.runtime.message import Message, Request, Subscription
+from greenroom.runtime.reply import ReplyPort, ReplyStream, StreamPort
+from greenroom.runtime.supervision import Strategy
+from greenroom.runtime.together import Together
+from greenroom.runtime.watch import Watch
+
+if TYPE_CHECKING:
+    from greenroom.runtime.actor import Actor
+    from greenroom.runtime.cell import Cell
+    from greenroom.runtime.ref import Ref
+
+M = TypeVar("M", bound=Message)
+R = TypeVar("R")
+E = TypeVar("E")
+
+
+class Incarnation(Generic[M]):
+    """From `on_start` to the end of `on_stop`, children included.
+
+    What few actors have (children, ports taken over, watches) is None until it is needed: an idle
+    actor is to cost little more than its task.
+    """
+
+    __slots__ = (
+        "_current",
+        "_failure",
+        "_nursery",
+        "_open_ports",
+        "_stopping",
+        "_value",
+        "_watches",
+        "actor",
+        "begun",
+        "cell",
+        "children",
+        "ending",
+        "idle_since",
+        "together",
+    )
+
+    def __init__(self, cell: "Cell[M]") -> None:
+        self.cell = cell
+        self.actor: Actor[M] | None = None
+        self.begun = False
+        self.children: Children | None = None
+        self.ending: Ending = Killed()
+        self.idle_since = 0.0
+        self.together: Together | None = None
+        self._current: Envelope[M] | None = None
+        self._failure: Exception | None = None
+        self._nursery: trio.Nursery | None = None
+        self._open_ports: set[Port] | None = None
+        self._stopping = False
+        self._value: object = None
+        self._watches: dict[Watch, None] | None = None
+
+    # Its course
+
+    async def live(self) -> None:
+        """Live, from beginning to end; what it was is in `begun` and `ending`.
+
+        Raises nothing but what cancelled it from outside, or what is no `Exception`.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                if self.cell.killed:
+                    nursery.cancel_scope.cancel()
+                try:
+                    await self._act()
+                finally:
+                    self._stopping = True
+                    if self._failure is not None:
+                        self.ending = Crashed(self._failure)
+                    self.cell.is_ending(self.ending)
+                    await self._end_children()
+                    nursery.cancel_scope.cancel()  # what runs beside it: sweeps and rounds
+        except Exception as error:  # noqa: BLE001 - an actor's errors end with it
+            self.ending = Crashed(error)
+        except BaseExceptionGroup as group:
+            errors, rest = group.split(Exception)
+            if errors is not None:
+                self.ending = Crashed(errors)
+            if rest is not None:
+                raise rest from None
+        finally:
+            self._let_go()
+            if self.begun:
+                await self._clean_up()
+
+    async def _act(self) -> None:
+        try:
+            actor = self.actor = self.cell.actor()
+            actor.bind(self)
+            if actor.strategy is Strategy.ONE_FOR_ALL:
+                self.together = Together(self)
+            await actor.on_start()
+        except Exception as error:  # noqa: BLE001 - whatever a start raises is its spawner's
+            self.ending = Crashed(error)
+            return
+        self.begun = True
+        self.cell.has_begun(actor)
+        self.ending = await self._serve(actor)
+
+    async def _end_children(self) -> None:
+        if self.children:
+            try:
+                if isinstance(self.ending, Finished):
+                    await self.children.stop(self.grace)
+            finally:
+                await self.children.kill(self.grace)
+
+    async def _serve(self, actor: "Actor[M]") -> Ending:
+        get, handle, tells_time = self.cell.mailbox.get, self._handle, self.cell.tells_time
+        self.touch()
+        while not self._stopping:
+            try:
+                envelope = await get()
+                if envelope is not None:
+                    await handle(actor, envelope)
+                    if tells_time:
+                        self.touch()
+            except Exception as error:  # noqa: BLE001 - this is what a crash is
+                return Crashed(error)
+        return Killed() if self.cell.killed else Finished(self._value)
+
+    async def _handle(self, actor: "Actor[M]", envelope: Envelope[M]) -> None:
+        port = envelope.port
+        self._current = envelope
+        try:
+            value = await actor.receive(envelope.message)
+        except Refusal as refusal:
+            if port is None:
+                self.cell.say("info", "actor.refused", message=type(envelope.message).__name__)
+            else:
+                port.fail(refusal)
+        except Exception as error:
+            if port is not None:
+                port.fail(caused(ActorCrashed(self.cell.path), error))
+            raise
+        except BaseException:
+            if port is not None:
+                port.fail(self._fault(self._failure))
+            raise
+        else:
+            if port is not None and not port.taken:
+                if isinstance(port, ReplyPort):
+                    port.answer(value)
+                else:
+                    port.close()
+        finally:
+            self._current = None
+
+    def _let_go(self) -> None:
+        """Settle the open ports, leave the watches, drop the signals for this incarnation."""
+        ports, self._open_ports = self._open_ports, None
+        for port in ports or ():
+            port.fail(self._fault(self.ending.error if isinstance(self.ending, Crashed) else None))
+        watches, self._watches = self._watches, None
+        for watch in watches or ():
+            watch.leave()
+        self.cell.mailbox.forget_signals()
+
+    async def _clean_up(self) -> None:
+        actor = self.actor
+        assert actor is not None
+        deadline = min(trio.current_time() + actor.grace, self.cell.clean_by)
+        limit = trio.CancelScope(shield=True, deadline=deadline)
+        try:
+            with limit:
+                await actor.on_stop()
+        except Exception as error:  # noqa: BLE001 - a clean-up's failure changes no ending
+            # Outside of `limit`, which takes its own cancellation out of an exception group.
+            self.cell.say("error", "actor.on_stop_crashed", exc_info=error)
+        if limit.cancelled_caught:
+            self.cell.say("warning", "actor.on_stop_stuck", seconds=actor.grace)
+
+    def _fault(self, error: BaseException | None) -> Exception:
+        path = self.cell.path
+        return ActorStopped(path) if error is None else caused(ActorCrashed(path), error)
+
+    # What it is told
+
+    def stop(self) -> None:
+        """End after the message in hand."""
+        self._stopping = True
+        self.cell.mailbox.wake()
+
+    def kill(self) -> None:
+        """Cancel it where it stands."""
+        self._stopping = True
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
+
+    def fail(self, error: Exception) -> None:
+        """Crash with `error` where it stands; does nothing once it has begun to end."""
+        if not self._stopping and self._failure is None:
+            self._failure = error
+            self.kill()
+
+    def leave(self, value: object) -> None:
+        """End after the message in hand by its own decision; the first value given stays."""
+        if self._value is None:
+            self._value = value
+        if not self._stopping:
+            self.cell.leaves()
+            self.stop()
+
+    # What it holds
+
+    @property
+    def current(self) -> Envelope[M] | None:
+        """What it handles now."""
+        return self._current
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it takes no further message."""
+        return self._stopping
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a message with nothing else on its hands."""
+        return self.cell.mailbox.is_awaited and not self._open_ports and not self.children
+
+    @property
+    def grace(self) -> float:
+        """How long its children may take to end, in seconds."""
+        return 0.0 if self.actor is None else self.actor.grace
+
+    def touch(self) -> None:
+        """Remember that it was busy until now."""
+        self.idle_since = trio.current_time()
+
+    def adopt(self, child: "Cell[Any]") -> trio.Nursery:
+        """Take a child in and return the nursery that its task belongs into.
+
+        Raises:
+            NotAccepted: this is at its end.
+            ValueError: the name is taken.
+        """
+        if self._stopping:
+            raise NotAccepted(self.cell.path)
+        if self.children is None:
+            self.children = Children(self.cell)
+        self.children.add(child)
+        return self.nursery
+
+    def disown(self, child: "Cell[Any]") -> None:
+        """Forget a child that has ended."""
+        if self.children is not None:
+            self.children.remove(child)
+            self.touch()
+
+    @property
+    def nursery(self) -> trio.Nursery:
+        """Where what belongs to this life runs beside it."""
+        if self._nursery is None:
+            msg = f"{self.cell.path} has not started"
+            raise RuntimeError(msg)
+        return self._nursery
+
+    def watch(self, ref: "Ref[Any]", told: Callable[[Ending], M]) -> None:
+        mailbox = self.cell.mailbox
+        if self._watches is None:
+            self._watches = {}
+        watch = Watch(self._watches, lambda ending: mailbox.put_signal(lambda: told(ending)))
+        ref.join(watch)
+
+    def watch_consumer(self, port: StreamPort[Any], told: Callable[[], M]) -> None:
+        mailbox = self.cell.mailbox
+        if self._watches is None:
+            self._watches = {}
+        watches = self._watches
+
+        def left() -> None:
+            if self._watches is watches:
+                mailbox.put_signal(told)
+
+        port.on_leave(left)
+
+    def take_reply_port(self, request: Request[R]) -> ReplyPort[R]:
+        port = self._port_of(request)
+        if port is None:  # told, not asked: nobody waits
+            return ReplyPort(None)
+        assert isinstance(port, ReplyPort)
+        port.take(self._port_settled)
+        self._hold(port)
+        return cast("ReplyPort[R]", port)
+
+    def take_stream_port(self, subscription: Subscription[E]) -> StreamPort[E]:
+        port = self._port_of(subscription)
+        if port is None:  # told, so nobody reads
+            nobody: ReplyStream[E] = ReplyStream(0)
+            nobody.leave()
+            return nobody.port
+        assert isinstance(port, StreamPort)
+        port.take(self._port_settled)
+        if not port.abandoned:
+            self._hold(port)
+        return cast("StreamPort[E]", port)
+
+    def _hold(self, port: Port) -> None:
+        if self._open_ports is None:
+            self._open_ports = set()
+        self._open_ports.add(port)
+
+    def _port_settled(self, port: Port) -> None:
+        if self._open_ports is not None:
+            self._open_ports.discard(port)
+            self.touch()
+
+    def _port_of(self, message: Message) -> Port | None:
+        current = self._current
+        if current is None or current.message is not message:
+            msg = f"{self.cell.path}: only the message in hand has a port to take"
+            raise ValueError(msg)
+        return current.port
+
+
+def caused(fault: Exception, cause: BaseException) -> Exception:
+    """Return `fault` with its cause set, as `raise … from` would."""
+    fault.__cause__ = cause
+    return fault
