@@ -1,7 +1,5 @@
 """One configured agent: the parent of its sessions, each activated by its first message."""
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from greenroom.actors.session import Providers, Session, SessionMessage
@@ -21,32 +19,37 @@ class Describe(Request[AgentStatus], frozen=True):
     """Ask an agent how it is."""
 
 
-if TYPE_CHECKING:
-    Sessions = Directory[str, SessionMessage]
+Sessions = Directory[str, SessionMessage]
 
 
-class Agent(Actor[Describe]):
-    """Hosts `sessions`, by session key, and `passing` ones, which last one turn.
+class Rooms:
+    """Where an agent's sessions are found by key: those with a key, and those that pass.
 
-    Each has its own bound, so that the one kind never shuts out the other.
+    Passing ones last one turn. Each kind has its own bound, so that the one never shuts out the other.
+    They outlive the agent's restarts, as its ref does.
     """
 
     def __init__(
         self, settings: AgentSettings, limits: SessionLimits, providers: Providers
     ) -> None:
+        def session(key: str) -> Session:
+            return Session(key, settings, limits, providers)
+
+        self.sessions: Sessions = Directory(session, limit=limits.live_sessions)
+        self.passing: Sessions = Directory(session, limit=limits.live_sessions)
+
+
+class Agent(Actor[Describe]):
+    """The parent of all sessions in its rooms."""
+
+    def __init__(self, settings: AgentSettings, rooms: Rooms) -> None:
         self._settings = settings
-        self._limits = limits
-        self._providers = providers
-        self.sessions: Sessions = Directory(self._session, limit=limits.live_sessions)
-        self.passing: Sessions = Directory(self._session, limit=limits.live_sessions)
+        self._rooms = rooms
 
     async def on_start(self) -> None:
-        self.host(self.sessions)
-        self.host(self.passing)
+        self.host(self._rooms.sessions)
+        self.host(self._rooms.passing)
 
     async def receive(self, message: Describe) -> AgentStatus:
-        settings = self._settings
-        return AgentStatus(settings.id, settings.model, self.sessions.live + self.passing.live)
-
-    def _session(self, key: str) -> Session:
-        return Session(key, self._settings, self._limits, self._providers)
+        settings, rooms = self._settings, self._rooms
+        return AgentStatus(settings.id, settings.model, rooms.sessions.live + rooms.passing.live)

@@ -5,10 +5,11 @@ HTTP requests and the command line both enter here, so that selection, limits an
 
 import secrets
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import trio
 
-from greenroom.actors.agent import Agent, AgentStatus, Describe
+from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
@@ -16,7 +17,10 @@ from greenroom.actors.provider import Lease, LeaseEnded, Provider
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
-from greenroom.runtime import OpenStream, Ref, System
+from greenroom.runtime import Backoff, OpenStream, Permanent, Ref, System
+
+ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
+"""With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
 
 Connect = Callable[[ProviderSettings], Channel]
 
@@ -41,10 +45,10 @@ class House:
     def __init__(
         self,
         settings: HouseSettings,
-        agents: Mapping[str, Agent],
+        rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
     ) -> None:
-        self._agents = agents
+        self._rooms = rooms
         self._refs = refs
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
@@ -54,19 +58,24 @@ class House:
     async def open(
         cls, system: System, settings: HouseSettings, connect: Connect = connect_channel
     ) -> "House":
-        """Start the providers, then the agents, in `system`."""
+        """Start the providers, then the agents, in `system`; each comes back after a crash."""
         providers: dict[str, Ref[Lease | LeaseEnded]] = {}
         for provider in settings.providers:
-            actor = Provider(provider, connect)
-            providers[provider.id] = await system.spawn(actor, f"provider:{provider.id}")
-        agents = {agent.id: Agent(agent, settings.sessions, providers) for agent in settings.agents}
-        refs = [await system.spawn(agent, f"agent:{id_}") for id_, agent in agents.items()]
-        return cls(settings, agents, tuple(refs))
+            create = partial(Provider, provider, connect)
+            name = f"provider:{provider.id}"
+            providers[provider.id] = await system.supervise(create, name, ALWAYS)
+        rooms: dict[str, Rooms] = {}
+        refs: list[Ref[Describe]] = []
+        for agent in settings.agents:
+            rooms[agent.id] = Rooms(agent, settings.sessions, providers)
+            host = partial(Agent, agent, rooms[agent.id])
+            refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
+        return cls(settings, rooms, tuple(refs))
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
         """The agents' ids, in the configuration's order."""
-        return tuple(self._agents)
+        return tuple(self._rooms)
 
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent, in any of its forms."""
@@ -104,6 +113,6 @@ class House:
 
         Entering raises `DirectoryFull` if the agent has its bound of sessions alive.
         """
-        agent = self._agents[selection.agent]
-        sessions = agent.passing if selection.ephemeral else agent.sessions
+        rooms = self._rooms[selection.agent]
+        sessions = rooms.passing if selection.ephemeral else rooms.sessions
         return sessions.address(selection.session).stream(Submit(turn))

@@ -53,7 +53,7 @@ class System:
     ) -> None:
         self._name = name
         self._grace = grace
-        self._observer = Observer(structlog.get_logger() if log is None else log)
+        self._observer = Observer((structlog.get_logger() if log is None else log).bind())
         self._random = random_source.Random(seed)  # noqa: S311 - spreads restarts, hides nothing
         self._body = trio.CancelScope()
         self._exit = AsyncExitStack()

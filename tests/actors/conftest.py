@@ -14,7 +14,7 @@ import structlog
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.agent import Agent, AgentStatus, Describe
+from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.channels.channel import (
     Channel,
     Deltas,
@@ -273,7 +273,7 @@ class Stage:
     """One agent with one provider."""
 
     def __init__(
-        self, host: Agent, agent: Ref[Describe], provider: Ref[Lease | LeaseEnded]
+        self, host: Rooms, agent: Ref[Describe], provider: Ref[Lease | LeaseEnded]
     ) -> None:
         self.host = host
         self.agent = agent
@@ -329,12 +329,9 @@ async def set_stage(
         HERE.provider, "scripted", max_concurrent=max_concurrent, max_waiting=max_waiting
     )
     provider = await system.spawn(Provider(settings, lambda _: channel), "provider")
-    host = Agent(
-        AgentSettings("main", str(HERE), instructions=instructions, time_limit=time_limit),
-        SessionLimits(waiting_turns, live_sessions),
-        {HERE.provider: provider},
-    )
-    return Stage(host, await system.spawn(host, "agent"), provider)
+    agent = AgentSettings("main", str(HERE), instructions=instructions, time_limit=time_limit)
+    rooms = Rooms(agent, SessionLimits(waiting_turns, live_sessions), {HERE.provider: provider})
+    return Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)
 
 
 class Reader:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 import msgspec
 import trio
 
-from greenroom.actors.agent import Agent
+from greenroom.actors.agent import Rooms
 from greenroom.actors.channels.channel import (
     Channel,
 )
@@ -331,5 +331,5 @@ def exchange_of(
 def closed_house() -> House:
     """A house that knows its names and answers nobody."""
     settings = house_settings()
-    agents = {agent.id: Agent(agent, settings.sessions, {}) for agent in settings.agents}
-    return House(settings, agents, ())
+    rooms = {agent.id: Rooms(agent, settings.sessions, {}) for agent in settings.agents}
+    return House(settings, rooms, ())
