@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from greenroom.runtime.observe import Level
+
 if TYPE_CHECKING:
     from greenroom.runtime.cell import Cell
+
+NAMED = 20
+"""How many of those that are late one line of the log names."""
 
 
 class Children:
@@ -20,8 +25,8 @@ class Children:
         self._by_key: dict[object, Cell[Any]] = {}
         self.clean_by = math.inf
 
-    def __bool__(self) -> bool:
-        return bool(self._by_key)
+    def __len__(self) -> int:
+        return len(self._by_key)
 
     def __iter__(self) -> "Iterator[Cell[Any]]":
         return iter(tuple(self._by_key.values()))
@@ -74,7 +79,11 @@ class Children:
                     with trio.move_on_after(2 * grace + 1):
                         await child.ended.wait()
                         break
-                    self._owner.say("error", "actor.uncancellable", children=self.held_by())
+                    self._name_the_late("error", "actor.uncancellable")
+
+    def _name_the_late(self, level: Level, event: str) -> None:
+        late = self.held_by()
+        self._owner.say(level, event, children=late[:NAMED], count=len(late))
 
     def held_by(self) -> list[str]:
         """Return the paths of those below, at any depth, that wait for no child of their own."""

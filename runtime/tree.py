@@ -53,7 +53,7 @@ def survey(cell: "Cell[Any]", levels: int | None) -> Node:
         restarts=cell.restarts,
         age=trio.current_time() - cell.born,
         message=None if current is None else type(current.message).__name__,
-        child_count=sum(1 for _ in children),
+        child_count=len(children),
         children=() if levels == 0 else tuple(survey(child, below) for child in children),
     )
 
