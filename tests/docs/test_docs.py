@@ -72,6 +72,13 @@ def snippets(language: str) -> list[object]:
     return found
 
 
+KERNEL_SNIPPETS = [
+    pytest.param(text, id=f"kernel-{number}")
+    for number, (kind, text) in enumerate(BLOCK.findall((ROOT / "docs/kernel.md").read_text()))
+    if kind == "python"
+]
+
+
 @pytest.mark.parametrize("code", snippets("python"))
 def test_every_python_snippet_runs(gateway: Gateway, code: str) -> None:
     assert gateway.run([sys.executable, "-c", code.replace(DOCUMENTED_URL, gateway.url)])
@@ -112,6 +119,14 @@ def said(gateway: Gateway, curl: str) -> str:
     assert done == "[DONE]"
     chunks = [json.loads(event) for event in events]
     return "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+
+
+@pytest.mark.parametrize("code", KERNEL_SNIPPETS)
+def test_the_kernels_examples_run_with_the_kernel_alone(gateway: Gateway, code: str) -> None:
+    others = "import sys; print([n for n in sys.modules if n.startswith(('greenroom.', 'quart'))])"
+    last = gateway.run([sys.executable, "-c", f"{code}\n{others}"]).splitlines()[-1]
+    assert "greenroom.runtime.system" in last
+    assert not re.search(r"greenroom\.(?!runtime)|quart", last), last
 
 
 @pytest.mark.parametrize("text", snippets("json5"))
