@@ -141,8 +141,10 @@ class Cell(Generic[M]):
         del task_status  # it holds on to the spawner's nursery
         try:
             if self._follows is not None:
-                # To the end, even if this one is told to end: there is never a third beside two.
-                await self._follows.ended.wait()
+                # To that end in any case, or the next one would not know of it. It is bounded: who
+                # is followed is at its end.
+                with trio.CancelScope(shield=True):
+                    await self._follows.ended.wait()
             if not self.told:
                 await self.life.live()
             while await self._comes_back():

@@ -57,6 +57,7 @@ class Directory(Generic[K, M]):
         self._policy = policy
         self._host: Incarnation[Any] | None = None
         self._cells: dict[K, Cell[M]] = {}
+        self._idle = idle
         self._sweep: Sweep | None = None if idle is None else Sweep(idle)
 
     def address(self, key: K) -> "Address[K, M]":
@@ -78,7 +79,9 @@ class Directory(Generic[K, M]):
             msg = f"this directory is hosted by {self._host.cell.path} already"
             raise ValueError(msg)
         self._host = host
-        if self._sweep is not None:
+        if self._idle is not None:
+            # A new one: the last host may be ending still, and sweep what it has itself.
+            self._sweep = Sweep(self._idle)
             host.nursery.start_soon(self._sweep.run)
 
     def activate(self, key: K) -> "Cell[M]":

@@ -47,7 +47,7 @@ class Backoff(msgspec.Struct, frozen=True):
         try:
             full = min(self.most, self.first * self.factor ** (nth - 1))
         except OverflowError:
-            full = self.most
+            full = self.most if self.first else 0.0
         return full * (1 - self.jitter * random.random())
 
 
