@@ -3,8 +3,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
 
-.PHONY: serve test check format wheel-test lock clean
+.PHONY: serve test bench check format wheel-test lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/greenroom serve $(ARGS)
@@ -12,10 +13,14 @@ serve: $(VENV)/.installed
 test: $(VENV)/.developed
 	$(BIN)/python -m pytest $(ARGS)
 
+# Beside its peers, which are installed for this alone; ARGS as in `make bench ARGS="--rounds 1"`.
+bench: $(BENCH_VENV)/.installed
+	$(BENCH_VENV)/bin/python -m bench kernel $(ARGS)
+
 check: $(VENV)/.developed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy typings/greenroom tests
+	$(BIN)/mypy typings/greenroom bench tests
 	$(BIN)/basedpyright
 
 format: $(VENV)/.developed
@@ -38,7 +43,7 @@ lock:
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .venv-wheel dist build *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) .venv-wheel dist build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -53,3 +58,9 @@ $(VENV)/.developed: pyproject.toml requirements-dev.lock | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --requirement requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@ $(VENV)/.installed
+
+# The peers as pyproject's group `bench` names them; pip reads groups from 25.1 on only.
+$(BENCH_VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/pip install --quiet --editable . "autogen-core>=0.7.5,<0.8" "pykka>=4.5,<5"
+	@touch $@

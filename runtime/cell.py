@@ -126,7 +126,7 @@ class Cell(Generic[M]):
         self._ended: trio.Event | None = None
         self._pause: trio.CancelScope | None = None
         self._started: trio.TaskStatus[Ref[M]] = trio.TASK_STATUS_IGNORED
-        self._watches: dict[Watch, None] | None = None
+        self._watches: dict[Watch[Ending], None] | None = None
 
     # The task
 
@@ -192,7 +192,6 @@ class Cell(Generic[M]):
         self._close_mailbox()
         self._follows = self._create = self._first = None
         ending = self.ending = self.life.ending
-        self.life.actor = None
         host = self.host
         if host is not None:
             host.disown(self)
@@ -347,7 +346,7 @@ class Cell(Generic[M]):
         own = math.inf if host.children is None else host.children.clean_by
         return min(own, host.cell.clean_by)
 
-    def join(self, watch: "Watch") -> None:
+    def join(self, watch: "Watch[Ending]") -> None:
         """Have a watch fire at the end; at once if that has been."""
         if self.ending is not None:
             watch.fire(self.ending)

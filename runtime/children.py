@@ -72,6 +72,7 @@ class Children:
         self.clean_by = trio.current_time() + grace
         for child in self:
             child.kill()
+            child.life.hurry(self.clean_by)
         # Their nursery waits for them in any case; this says in the meantime for whom.
         with trio.CancelScope(shield=True):
             for child in self:

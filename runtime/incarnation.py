@@ -40,6 +40,7 @@ class Incarnation(Generic[M]):
     __slots__ = (
         "_current",
         "_failure",
+        "_limit",
         "_nursery",
         "_open_ports",
         "_stopping",
@@ -64,11 +65,12 @@ class Incarnation(Generic[M]):
         self.together: Together | None = None
         self._current: Envelope[M] | None = None
         self._failure: Exception | None = None
+        self._limit: trio.CancelScope | None = None
         self._nursery: trio.Nursery | None = None
         self._open_ports: set[Port] | None = None
         self._stopping = False
         self._value: object = None
-        self._watches: dict[Watch, None] | None = None
+        self._watches: dict[Watch[Any], None] | None = None
 
     # Its course
 
@@ -101,8 +103,12 @@ class Incarnation(Generic[M]):
                 raise rest from None
         finally:
             self._let_go()
-            if self.begun:
-                await self._clean_up()
+            try:
+                if self.begun:
+                    await self._clean_up()
+            finally:
+                self._let_go()  # of what the clean-up watches
+                self.actor = None
 
     async def _act(self) -> None:
         try:
@@ -181,7 +187,7 @@ class Incarnation(Generic[M]):
         actor = self.actor
         assert actor is not None
         deadline = min(trio.current_time() + actor.grace, self.cell.clean_by)
-        limit = trio.CancelScope(shield=True, deadline=deadline)
+        limit = self._limit = trio.CancelScope(shield=True, deadline=deadline)
         try:
             with limit:
                 await actor.on_stop()
@@ -207,6 +213,13 @@ class Incarnation(Generic[M]):
         self._stopping = True
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
+
+    def hurry(self, by: float) -> None:
+        """Have its clean-up and those below it done at the time `by`, if they run already."""
+        if self._limit is not None:
+            self._limit.deadline = min(self._limit.deadline, by)
+        for child in self.children or ():
+            child.life.hurry(by)
 
     def fail(self, error: Exception) -> None:
         """Crash with `error` where it stands; does nothing once it has begun to end."""
@@ -278,22 +291,17 @@ class Incarnation(Generic[M]):
 
     def watch(self, ref: "Ref[Any]", told: Callable[[Ending], M]) -> None:
         mailbox = self.cell.mailbox
-        if self._watches is None:
-            self._watches = {}
-        watch = Watch(self._watches, lambda ending: mailbox.put_signal(lambda: told(ending)))
-        ref.join(watch)
+        ref.join(Watch(self._mine(), lambda ending: mailbox.put_signal(lambda: told(ending))))
 
     def watch_consumer(self, port: StreamPort[Any], told: Callable[[], M]) -> None:
         mailbox = self.cell.mailbox
+        watch: Watch[None] = Watch(self._mine(), lambda _: mailbox.put_signal(told))
+        port.on_leave(lambda: watch.fire(None))
+
+    def _mine(self) -> dict[Watch[Any], None]:
         if self._watches is None:
             self._watches = {}
-        watches = self._watches
-
-        def left() -> None:
-            if self._watches is watches:
-                mailbox.put_signal(told)
-
-        port.on_leave(left)
+        return self._watches
 
     def take_reply_port(self, request: Request[R]) -> ReplyPort[R]:
         port = self._port_of(request)

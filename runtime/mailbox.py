@@ -14,14 +14,11 @@ from typing import Generic, TypeVar
 import trio
 
 from greenroom.runtime.errors import MailboxFull, NotAccepted
-from greenroom.runtime.reply import ReplyPort, StreamPort
+from greenroom.runtime.reply import TURNS_BEFORE_YIELD, ReplyPort, StreamPort
 
 M = TypeVar("M")
 
 Port = ReplyPort[object] | StreamPort[object]
-
-TURNS_BEFORE_YIELD = 16
-"""How many messages an actor takes in a row before its neighbours get a chance."""
 
 
 class Envelope(Generic[M]):

@@ -109,7 +109,7 @@ class Ref(Recipient[M_contra]):
         """
         self.join(Watch(None, tell))
 
-    def join(self, watch: Watch) -> None:
+    def join(self, watch: "Watch[Ending]") -> None:
         """Have a watch fire at the actor's end; `Actor.watch` is the verb for it."""
         self._cell.join(watch)
 

@@ -15,6 +15,10 @@ R = TypeVar("R")
 E = TypeVar("E")
 
 
+TURNS_BEFORE_YIELD = 16
+"""How many messages or events are taken in a row before the neighbours get a chance."""
+
+
 class ReplyPort(Generic[R]):
     """The actor's end of one ask. The first `answer` or `fail` counts, the rest do nothing."""
 
@@ -162,13 +166,14 @@ class StreamPort(Generic[E]):
 class ReplyStream(Generic[E]):
     """The consumer's end of one stream: an async iterator with a bound on what waits in it."""
 
-    __slots__ = ("_error", "_last", "_receive", "_settled", "port")
+    __slots__ = ("_error", "_last", "_receive", "_settled", "_streak", "port")
 
     def __init__(self, buffer: int) -> None:
         send, self._receive = trio.open_memory_channel[E](buffer)
         self._last: tuple[E, ...] = ()
         self._error: Exception | None = None
         self._settled = False
+        self._streak = 0
         self.port: StreamPort[E] = StreamPort(send, self)
 
     def __aiter__(self) -> "ReplyStream[E]":
@@ -176,6 +181,15 @@ class ReplyStream(Generic[E]):
 
     async def __anext__(self) -> E:
         try:
+            if self._streak < TURNS_BEFORE_YIELD:
+                try:
+                    event = self._receive.receive_nowait()
+                except trio.WouldBlock:
+                    self._streak = 0
+                    return await self._receive.receive()
+                self._streak += 1
+                return event
+            self._streak = 0
             return await self._receive.receive()
         except trio.EndOfChannel:
             return self._after_the_end()

@@ -77,7 +77,7 @@ class System:
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
-    ) -> bool:
+    ) -> None:
         try:
             swallowed = self._body.__exit__(kind, error, trace)
         finally:
@@ -85,7 +85,6 @@ class System:
         ending = self._root.ending
         if isinstance(ending, Crashed) and (error is None or swallowed):
             raise ending.error
-        return swallowed
 
     async def _close(self) -> None:
         self._root.stop()

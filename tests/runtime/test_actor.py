@@ -86,6 +86,7 @@ class Desk(Actor[Errand]):
         return "ignored if the port was taken"
 
 
+@pytest.mark.rule("A4")
 async def test_a_taken_port_is_answered_when_the_actor_likes(autojump_clock: MockClock) -> None:
     answers: list[int] = []
     async with System() as system, trio.open_nursery() as nursery:
@@ -102,6 +103,7 @@ async def test_a_taken_port_is_answered_when_the_actor_likes(autojump_clock: Moc
     assert answers == [7, 7]
 
 
+@pytest.mark.rule("A2", "A4")
 async def test_a_refusal_answers_a_taken_port_as_well(autojump_clock: MockClock) -> None:
     async with System() as system:
         desk = await system.spawn(Desk(), "desk")
@@ -110,6 +112,7 @@ async def test_a_refusal_answers_a_taken_port_as_well(autojump_clock: MockClock)
         desk.tell(Settle(1))
 
 
+@pytest.mark.rule("A4")
 @pytest.mark.parametrize("refused", [False, True])
 async def test_the_port_of_a_told_request_has_nobody_waiting(
     autojump_clock: MockClock, *, refused: bool
@@ -126,6 +129,7 @@ async def test_the_port_of_a_told_request_has_nobody_waiting(
         assert "only the message in hand" in await desk.ask(Stray())
 
 
+@pytest.mark.rule("A4")
 async def test_only_the_message_in_hand_has_a_port_to_take(autojump_clock: MockClock) -> None:
     async with System() as system, trio.open_nursery() as nursery:
         desk = await system.spawn(Desk(), "desk")
@@ -135,6 +139,7 @@ async def test_only_the_message_in_hand_has_a_port_to_take(autojump_clock: MockC
         desk.tell(Settle(1))
 
 
+@pytest.mark.rule("A4")
 async def test_no_message_is_in_hand_while_the_actor_cleans_up(autojump_clock: MockClock) -> None:
     class Tidy(Desk):
         async def on_stop(self) -> None:
@@ -197,6 +202,7 @@ def crash(desk: Ref[Errand]) -> None:
     desk.tell(Crash())
 
 
+@pytest.mark.rule("A1", "A4", "T3")
 @pytest.mark.parametrize("end", [stop_by_itself, be_stopped, be_killed])
 async def test_open_ports_are_settled_when_the_actor_stops(
     autojump_clock: MockClock, end: Callable[[Ref[Errand]], None]
@@ -206,6 +212,7 @@ async def test_open_ports_are_settled_when_the_actor_stops(
     assert isinstance(streamed, ActorStopped)
 
 
+@pytest.mark.rule("A1", "A4", "T3")
 async def test_open_ports_are_settled_with_the_cause_when_the_actor_crashes(
     autojump_clock: MockClock,
 ) -> None:
@@ -215,6 +222,7 @@ async def test_open_ports_are_settled_with_the_cause_when_the_actor_crashes(
         assert isinstance(error.__cause__, ValueError)
 
 
+@pytest.mark.rule("E1")
 async def test_the_first_value_given_to_stop_is_what_the_actor_leaves(
     autojump_clock: MockClock,
 ) -> None:
@@ -253,6 +261,7 @@ class Leaf(Actor[Anything]):
         self.stop()
 
 
+@pytest.mark.rule("B3")
 async def test_two_children_of_one_name_cannot_live_at_once(autojump_clock: MockClock) -> None:
     async with System() as system:
         actor = Parent("a", "a", "b")
@@ -265,6 +274,7 @@ async def test_two_children_of_one_name_cannot_live_at_once(autojump_clock: Mock
         ]
 
 
+@pytest.mark.rule("B3")
 async def test_the_name_of_an_ended_child_is_free(autojump_clock: MockClock) -> None:
     async with System() as system:
         for _ in range(3):

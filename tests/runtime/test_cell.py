@@ -86,6 +86,7 @@ class Outcomes:
 # The start
 
 
+@pytest.mark.rule("B1")
 async def test_a_spawn_waits_until_the_start_is_done(autojump_clock: MockClock) -> None:
     class Slow(Player):
         async def on_start(self) -> None:
@@ -99,6 +100,7 @@ async def test_a_spawn_waits_until_the_start_is_done(autojump_clock: MockClock) 
         assert trio.current_time() == 3
 
 
+@pytest.mark.rule("B2", "B3", "C5")
 async def test_a_start_that_fails_goes_to_the_spawner_with_its_cause(
     autojump_clock: MockClock,
 ) -> None:
@@ -117,6 +119,7 @@ async def test_a_start_that_fails_goes_to_the_spawner_with_its_cause(
             await system.spawn(Player(), "broken")  # its name is free
 
 
+@pytest.mark.rule("B2", "C5")
 async def test_an_actor_that_is_killed_while_it_starts_has_failed_to_start(
     autojump_clock: MockClock,
 ) -> None:
@@ -140,6 +143,7 @@ async def test_an_actor_that_is_killed_while_it_starts_has_failed_to_start(
     assert actor.diary == []
 
 
+@pytest.mark.rule("B2")
 async def test_a_spawner_who_leaves_takes_the_half_started_child_with_it(
     autojump_clock: MockClock,
 ) -> None:
@@ -157,6 +161,7 @@ async def test_a_spawner_who_leaves_takes_the_half_started_child_with_it(
         await system.spawn(Player(), "stuck")  # its name is free
 
 
+@pytest.mark.rule("B1", "E1", "C5")
 async def test_an_actor_that_is_stopped_while_it_starts_ends_after_its_start(
     autojump_clock: MockClock,
 ) -> None:
@@ -178,6 +183,7 @@ async def test_an_actor_that_is_stopped_while_it_starts_ends_after_its_start(
 # Messages
 
 
+@pytest.mark.rule("M1", "M2")
 async def test_one_message_at_a_time_in_the_order_of_arrival(autojump_clock: MockClock) -> None:
     async with System() as system, trio.open_nursery() as nursery:
         actor = Player()
@@ -189,6 +195,7 @@ async def test_one_message_at_a_time_in_the_order_of_arrival(autojump_clock: Moc
     assert outcomes.at == {"a": 3, "b": 4, "c": 6}
 
 
+@pytest.mark.rule("A2")
 async def test_a_refused_tell_is_logged_and_no_crash(autojump_clock: MockClock) -> None:
     with capture_logs() as logs:
         async with System() as system:
@@ -199,6 +206,7 @@ async def test_a_refused_tell_is_logged_and_no_crash(autojump_clock: MockClock) 
     assert refused["actor"] == "greenroom/player"
 
 
+@pytest.mark.rule("M7")
 async def test_a_busy_actor_lets_its_neighbours_run(autojump_clock: MockClock) -> None:
     class Flood(Player):
         async def receive(self, message: Do) -> str:
@@ -220,6 +228,7 @@ async def test_a_busy_actor_lets_its_neighbours_run(autojump_clock: MockClock) -
 # The end
 
 
+@pytest.mark.rule("C1", "C2")
 async def test_a_crash_answers_its_message_with_the_cause_and_the_others_with_a_stop(
     autojump_clock: MockClock,
 ) -> None:
@@ -243,6 +252,7 @@ async def test_a_crash_answers_its_message_with_the_cause_and_the_others_with_a_
     ]
 
 
+@pytest.mark.rule("C3", "M6", "A1")
 async def test_what_waits_when_an_actor_crashes_is_answered_with_a_stop(
     autojump_clock: MockClock,
 ) -> None:
@@ -256,6 +266,7 @@ async def test_what_waits_when_an_actor_crashes_is_answered_with_a_stop(
     assert outcomes.of == {"crash": ActorCrashed, "a": ActorStopped, "b": ActorStopped}
 
 
+@pytest.mark.rule("E1", "A1")
 async def test_a_stop_lets_the_message_in_hand_end_and_answers_the_others(
     autojump_clock: MockClock,
 ) -> None:
@@ -271,6 +282,7 @@ async def test_a_stop_lets_the_message_in_hand_end_and_answers_the_others(
     assert actor.diary == ["start", "a", "stop"]
 
 
+@pytest.mark.rule("E2", "A1")
 async def test_a_kill_cancels_the_message_in_hand_and_cleans_up(autojump_clock: MockClock) -> None:
     endings: list[Ending] = []
     async with System() as system, trio.open_nursery() as nursery:
@@ -290,6 +302,7 @@ async def test_a_kill_cancels_the_message_in_hand_and_cleans_up(autojump_clock: 
     assert endings == [Killed()]
 
 
+@pytest.mark.rule("E2", "A1")
 async def test_what_waited_for_a_killed_actor_is_answered_before_its_children_are_done(
     autojump_clock: MockClock,
 ) -> None:
@@ -315,6 +328,7 @@ async def test_what_waited_for_a_killed_actor_is_answered_before_its_children_ar
     assert outcomes.at == {"a": 0, "b": 0}
 
 
+@pytest.mark.rule("M6", "O3")
 async def test_unread_tells_of_an_ended_actor_are_dead_letters(autojump_clock: MockClock) -> None:
     with capture_logs() as logs:
         async with System() as system:

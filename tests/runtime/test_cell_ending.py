@@ -87,6 +87,7 @@ def events(logs: list[EventDict]) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.rule("E1", "E3")
 async def test_children_end_before_their_parent_cleans_up(autojump_clock: MockClock) -> None:
     diary: list[str] = []
     grandchild = SlowToStop(diary, "grandchild")
@@ -96,6 +97,7 @@ async def test_children_end_before_their_parent_cleans_up(autojump_clock: MockCl
     assert diary == ["other at 0", "grandchild at 3", "child at 3", "parent at 3"]
 
 
+@pytest.mark.rule("E2")
 async def test_children_of_a_killed_parent_end_before_it_cleans_up(
     autojump_clock: MockClock,
 ) -> None:
@@ -107,6 +109,7 @@ async def test_children_of_a_killed_parent_end_before_it_cleans_up(
     assert diary == ["child at 3", "parent at 3"]
 
 
+@pytest.mark.rule("C1")
 async def test_children_of_a_crashed_parent_end_before_it_cleans_up(
     autojump_clock: MockClock,
 ) -> None:
@@ -120,6 +123,7 @@ async def test_children_of_a_crashed_parent_end_before_it_cleans_up(
     assert diary == ["child at 3", "parent at 3"]
 
 
+@pytest.mark.rule("C1")
 async def test_a_crashed_child_leaves_its_parent_and_siblings_alone(
     autojump_clock: MockClock,
 ) -> None:
@@ -138,6 +142,7 @@ async def test_a_crashed_child_leaves_its_parent_and_siblings_alone(
             assert diary == ["crashing at 0"]
 
 
+@pytest.mark.rule("B2")
 async def test_a_start_that_fails_takes_the_children_that_it_began_with_it(
     autojump_clock: MockClock,
 ) -> None:
@@ -154,6 +159,7 @@ async def test_a_start_that_fails_takes_the_children_that_it_began_with_it(
             assert diary == ["child at 0"]
 
 
+@pytest.mark.rule("E3")
 async def test_a_child_stuck_in_a_message_is_cancelled_after_the_parents_grace(
     autojump_clock: MockClock,
 ) -> None:
@@ -176,6 +182,7 @@ async def test_a_child_stuck_in_a_message_is_cancelled_after_the_parents_grace(
     assert stuck["children"] == ["greenroom/parent/stuck"]
 
 
+@pytest.mark.rule("E4")
 async def test_a_cleanup_is_cut_after_the_actors_grace(autojump_clock: MockClock) -> None:
     with capture_logs() as logs:
         async with System() as system:
@@ -186,6 +193,7 @@ async def test_a_cleanup_is_cut_after_the_actors_grace(autojump_clock: MockClock
     assert events(logs) == [("actor.on_stop_stuck", "greenroom/stuck")]
 
 
+@pytest.mark.rule("C5", "E4")
 async def test_a_cleanup_is_shielded_from_a_kill_and_from_outside(
     autojump_clock: MockClock,
 ) -> None:
@@ -200,6 +208,7 @@ async def test_a_cleanup_is_shielded_from_a_kill_and_from_outside(
     assert diary == ["slow at 3"]
 
 
+@pytest.mark.rule("C5")
 async def test_an_error_in_a_cleanup_is_logged_and_harms_nobody(autojump_clock: MockClock) -> None:
     with capture_logs() as logs:
         async with System() as system:
@@ -211,6 +220,7 @@ async def test_an_error_in_a_cleanup_is_logged_and_harms_nobody(autojump_clock: 
     assert events(logs) == [("actor.on_stop_crashed", "greenroom/broken")]
 
 
+@pytest.mark.rule("C5", "E4")
 async def test_an_error_in_a_cleanup_that_is_cut_is_logged_and_harms_nobody(
     autojump_clock: MockClock,
 ) -> None:
@@ -227,6 +237,7 @@ async def test_an_error_in_a_cleanup_that_is_cut_is_logged_and_harms_nobody(
     ]
 
 
+@pytest.mark.rule("B4")
 async def test_nobody_is_spawned_by_an_actor_at_its_end(autojump_clock: MockClock) -> None:
     class Late(Node):
         async def on_stop(self) -> None:
@@ -240,6 +251,7 @@ async def test_nobody_is_spawned_by_an_actor_at_its_end(autojump_clock: MockCloc
     assert diary == ["turned away"]
 
 
+@pytest.mark.rule("C5")
 async def test_an_ask_in_a_cleanup_can_still_be_answered(autojump_clock: MockClock) -> None:
     class Asking(Node):
         def __init__(self, diary: list[str], whom: Ref[Ping | Note]) -> None:

@@ -47,6 +47,7 @@ class MessyStart(Messy):
         await self.mess()
 
 
+@pytest.mark.rule("C4")
 async def test_an_error_amid_a_kill_is_a_crash_and_stays_in_the_cell(
     autojump_clock: MockClock,
 ) -> None:
@@ -69,6 +70,7 @@ async def test_an_error_amid_a_kill_is_a_crash_and_stays_in_the_cell(
     assert isinstance(endings[0], Crashed)
 
 
+@pytest.mark.rule("C4")
 async def test_an_error_amid_a_cancellation_from_outside_stays_in_the_cell(
     autojump_clock: MockClock,
 ) -> None:
@@ -83,6 +85,7 @@ async def test_an_error_amid_a_cancellation_from_outside_stays_in_the_cell(
     assert isinstance(endings[0], Crashed)
 
 
+@pytest.mark.rule("C4", "B2")
 async def test_an_error_amid_a_cancelled_start_stays_in_the_cell(
     autojump_clock: MockClock,
 ) -> None:
@@ -95,6 +98,7 @@ async def test_an_error_amid_a_cancelled_start_stays_in_the_cell(
             assert await bystander.ask(Do("a")) == "a"
 
 
+@pytest.mark.rule("C4", "C5")
 async def test_an_interrupt_is_no_crash_and_leaves_the_cell(autojump_clock: MockClock) -> None:
     class Interrupt(BaseException):
         pass

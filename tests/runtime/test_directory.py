@@ -100,6 +100,7 @@ class House:
         return self.directory.address(key)
 
 
+@pytest.mark.rule("K1")
 async def test_a_message_activates_its_actor_and_the_next_finds_it(
     autojump_clock: MockClock,
 ) -> None:
@@ -107,6 +108,7 @@ async def test_a_message_activates_its_actor_and_the_next_finds_it(
     async with System() as system:
         await house.open(system)
         assert house.directory.live == 0
+        assert house["a"].path == "a"
         assert await house["a"].ask(Say("one")) == "one"
         assert await house["a"].ask(Say("two")) == "one two"
         assert await house["b"].ask(Say("one")) == "one"
@@ -115,6 +117,7 @@ async def test_a_message_activates_its_actor_and_the_next_finds_it(
     assert house.diary[:2] == ["a starts at 0", "b starts at 0"]
 
 
+@pytest.mark.rule("K1")
 async def test_a_tell_and_a_stream_activate_as_well(autojump_clock: MockClock) -> None:
     house = House()
     async with System() as system:
@@ -126,6 +129,7 @@ async def test_a_tell_and_a_stream_activate_as_well(autojump_clock: MockClock) -
             assert [word async for word in words] == []
 
 
+@pytest.mark.rule("K1", "M2")
 async def test_messages_wait_in_order_while_the_actor_starts(autojump_clock: MockClock) -> None:
     house = House()
     async with System() as system:
@@ -136,6 +140,7 @@ async def test_messages_wait_in_order_while_the_actor_starts(autojump_clock: Moc
         assert trio.current_time() == 5
 
 
+@pytest.mark.rule("K1")
 async def test_no_key_waits_for_another(autojump_clock: MockClock) -> None:
     house = House()
     async with System() as system:
@@ -145,6 +150,7 @@ async def test_no_key_waits_for_another(autojump_clock: MockClock) -> None:
         assert trio.current_time() == 0
 
 
+@pytest.mark.rule("K2", "K4")
 async def test_an_ask_that_meets_an_actor_at_its_end_goes_to_the_next_incarnation(
     autojump_clock: MockClock,
 ) -> None:
@@ -158,6 +164,7 @@ async def test_an_ask_that_meets_an_actor_at_its_end_goes_to_the_next_incarnatio
         assert house.diary == ["a starts at 0", "a stops at 2", "a starts at 2"]
 
 
+@pytest.mark.rule("K2", "K4")
 async def test_a_tell_that_meets_an_actor_at_its_end_is_the_next_incarnations(
     autojump_clock: MockClock,
 ) -> None:
@@ -171,6 +178,7 @@ async def test_a_tell_that_meets_an_actor_at_its_end_is_the_next_incarnations(
     assert house.diary[:3] == ["a starts at 0", "a stops at 2", "a starts at 2"]
 
 
+@pytest.mark.rule("K5")
 async def test_what_an_ending_actor_had_accepted_is_answered_and_not_sent_again(
     autojump_clock: MockClock,
 ) -> None:
@@ -184,6 +192,7 @@ async def test_what_an_ending_actor_had_accepted_is_answered_and_not_sent_again(
         assert await house["a"].ask(Say("two")) == "two"
 
 
+@pytest.mark.rule("A1", "K8")
 async def test_a_failed_start_goes_to_those_who_sent_messages(autojump_clock: MockClock) -> None:
     house = House()
     causes: list[BaseException | None] = []
@@ -208,6 +217,7 @@ async def test_a_failed_start_goes_to_those_who_sent_messages(autojump_clock: Mo
             assert trio.current_time() == 2
 
 
+@pytest.mark.rule("K1")
 async def test_an_actor_that_cannot_be_built_is_its_senders_error(
     autojump_clock: MockClock,
 ) -> None:
@@ -223,6 +233,7 @@ async def test_an_actor_that_cannot_be_built_is_its_senders_error(
         assert directory.live == 0
 
 
+@pytest.mark.rule("K6")
 async def test_a_full_directory_turns_new_keys_away_and_serves_the_others(
     autojump_clock: MockClock,
 ) -> None:
@@ -242,6 +253,7 @@ async def test_a_full_directory_turns_new_keys_away_and_serves_the_others(
         assert await house["c"].ask(Say("one")) == "one"
 
 
+@pytest.mark.rule("K7")
 async def test_without_a_host_nothing_is_accepted(autojump_clock: MockClock) -> None:
     house = House()
     with pytest.raises(NotAccepted):
@@ -254,6 +266,7 @@ async def test_without_a_host_nothing_is_accepted(autojump_clock: MockClock) -> 
     assert house.directory.live == 0
 
 
+@pytest.mark.rule("K7")
 @pytest.mark.parametrize("kill", [False, True])
 async def test_nothing_is_accepted_for_a_host_that_is_at_its_end(
     autojump_clock: MockClock, *, kill: bool
@@ -279,6 +292,7 @@ async def test_nothing_is_accepted_for_a_host_that_is_at_its_end(
     assert house.diary == ["a starts at 0", "a stops at 2"]
 
 
+@pytest.mark.rule("K7")
 async def test_a_directory_goes_on_with_its_next_host(autojump_clock: MockClock) -> None:
     house = House()
     async with System() as system:
@@ -290,6 +304,7 @@ async def test_a_directory_goes_on_with_its_next_host(autojump_clock: MockClock)
         assert await house["a"].ask(Say("two")) == "two"
 
 
+@pytest.mark.rule("A3")
 async def test_an_asker_who_leaves_while_the_actor_starts_leaves_it_starting(
     autojump_clock: MockClock,
 ) -> None:
@@ -300,7 +315,3 @@ async def test_an_asker_who_leaves_while_the_actor_starts_leaves_it_starting(
             await house["slow"].ask(Say("one"))
         assert await house["slow"].ask(Say("two")) == "one two"
         assert trio.current_time() == 5
-
-
-async def test_an_address_shows_its_key() -> None:
-    assert House()["a"].path == "a"

@@ -22,6 +22,7 @@ async def take(box: Mailbox[str]) -> str:
     return envelope.message
 
 
+@pytest.mark.rule("M2")
 async def test_messages_come_out_in_the_order_in_which_they_were_accepted() -> None:
     box = mailbox(3)
     for message in "abc":
@@ -29,6 +30,7 @@ async def test_messages_come_out_in_the_order_in_which_they_were_accepted() -> N
     assert [await take(box) for _ in range(3)] == ["a", "b", "c"]
 
 
+@pytest.mark.rule("M3", "M4")
 async def test_a_full_mailbox_turns_a_put_nowait_away_by_name_and_size() -> None:
     box = mailbox(1)
     box.put_nowait(Envelope("a"))
@@ -38,6 +40,7 @@ async def test_a_full_mailbox_turns_a_put_nowait_away_by_name_and_size() -> None
     assert box.depth == 1
 
 
+@pytest.mark.rule("M4")
 async def test_a_put_waits_for_room_first_come_first_served(autojump_clock: MockClock) -> None:
     box = mailbox(1)
     async with trio.open_nursery() as nursery:
@@ -47,6 +50,7 @@ async def test_a_put_waits_for_room_first_come_first_served(autojump_clock: Mock
         assert [await take(box) for _ in range(4)] == ["a", "b", "c", "d"]
 
 
+@pytest.mark.rule("M4")
 async def test_nobody_overtakes_those_who_wait_for_room(autojump_clock: MockClock) -> None:
     box = mailbox(1)
     box.put_nowait(Envelope("a"))
@@ -59,6 +63,7 @@ async def test_nobody_overtakes_those_who_wait_for_room(autojump_clock: MockCloc
         assert await take(box) == "b"
 
 
+@pytest.mark.rule("M4")
 async def test_whoever_leaves_the_line_for_room_leaves_no_message(
     autojump_clock: MockClock,
 ) -> None:
@@ -69,6 +74,7 @@ async def test_whoever_leaves_the_line_for_room_leaves_no_message(
     assert [envelope.message for envelope in box.close()] == ["a"]
 
 
+@pytest.mark.rule("M3")
 async def test_a_closed_mailbox_accepts_nothing() -> None:
     box = mailbox()
     box.close()
@@ -79,6 +85,7 @@ async def test_a_closed_mailbox_accepts_nothing() -> None:
         await box.put(Envelope("a"))
 
 
+@pytest.mark.rule("M3", "M6")
 async def test_closing_returns_what_was_accepted_and_turns_away_who_waited_for_room(
     autojump_clock: MockClock,
 ) -> None:
@@ -99,6 +106,7 @@ async def test_closing_returns_what_was_accepted_and_turns_away_who_waited_for_r
     assert sorted(turned_away) == ["c", "d"]
 
 
+@pytest.mark.rule("M3", "M6")
 async def test_room_that_was_given_before_the_close_counts_as_accepted(
     autojump_clock: MockClock,
 ) -> None:
@@ -111,6 +119,7 @@ async def test_room_that_was_given_before_the_close_counts_as_accepted(
         assert [envelope.message for envelope in box.close()] == ["b"]
 
 
+@pytest.mark.rule("M6")
 async def test_closing_again_returns_nothing() -> None:
     box = mailbox()
     box.put_nowait(Envelope("a"))
@@ -118,6 +127,7 @@ async def test_closing_again_returns_nothing() -> None:
     assert box.close() == []
 
 
+@pytest.mark.rule("M2", "W2")
 async def test_a_signal_comes_ahead_of_messages_and_past_a_full_mailbox() -> None:
     box = mailbox(1)
     box.put_nowait(Envelope("message"))
@@ -127,6 +137,7 @@ async def test_a_signal_comes_ahead_of_messages_and_past_a_full_mailbox() -> Non
     assert [await take(box) for _ in range(3)] == ["first", "second", "message"]
 
 
+@pytest.mark.rule("W2")
 async def test_a_signal_wakes_a_waiting_get(autojump_clock: MockClock) -> None:
     box = mailbox()
     taken: list[str] = []
@@ -143,6 +154,7 @@ async def test_a_signal_wakes_a_waiting_get(autojump_clock: MockClock) -> None:
     assert await take(box) == "later"
 
 
+@pytest.mark.rule("M6", "W2")
 async def test_a_message_that_woke_the_get_is_not_lost_to_a_signal_of_the_same_moment(
     autojump_clock: MockClock,
 ) -> None:
@@ -161,6 +173,7 @@ async def test_a_message_that_woke_the_get_is_not_lost_to_a_signal_of_the_same_m
     assert sorted(taken) == ["message", "signal"]
 
 
+@pytest.mark.rule("W2")
 async def test_a_signal_is_made_when_it_is_taken() -> None:
     box = mailbox()
 
@@ -172,6 +185,7 @@ async def test_a_signal_is_made_when_it_is_taken() -> None:
         await box.get()
 
 
+@pytest.mark.rule("W3")
 async def test_signals_to_a_closed_mailbox_do_nothing() -> None:
     box = mailbox()
     box.close()
@@ -180,6 +194,7 @@ async def test_signals_to_a_closed_mailbox_do_nothing() -> None:
     assert box.depth == 0
 
 
+@pytest.mark.rule("M4")
 async def test_a_wake_that_brings_nothing_is_none_and_takes_no_room(
     autojump_clock: MockClock,
 ) -> None:
@@ -198,6 +213,7 @@ async def test_a_wake_that_brings_nothing_is_none_and_takes_no_room(
     assert results == [None]
 
 
+@pytest.mark.rule("M6")
 async def test_a_cancelled_get_takes_nothing(autojump_clock: MockClock) -> None:
     box = mailbox()
     with trio.move_on_after(1):
@@ -206,6 +222,7 @@ async def test_a_cancelled_get_takes_nothing(autojump_clock: MockClock) -> None:
     assert await take(box) == "a"
 
 
+@pytest.mark.rule("M7")
 async def test_neighbours_get_a_chance_after_so_many_messages() -> None:
     box = mailbox(100)
     for _ in range(100):
@@ -227,6 +244,7 @@ async def test_neighbours_get_a_chance_after_so_many_messages() -> None:
     assert 0 < max(gaps) <= 2 * TURNS_BEFORE_YIELD  # twice: trio shuffles who is first in a round
 
 
+@pytest.mark.rule("M3", "M4", "M6")
 @given(
     size=st.integers(0, 3),
     puts=st.integers(0, 8),

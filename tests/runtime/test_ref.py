@@ -75,11 +75,7 @@ class Clerk(Actor[Note | Notes | Nap | Refuse | Count | RefuseCount]):
         self.left_at = trio.current_time()
 
 
-async def test_messages_are_plain_comparable_data() -> None:
-    assert Note("a") == Note("a")
-    assert len({Nap(1), Nap(1), Nap(2)}) == 2
-
-
+@pytest.mark.rule("M2")
 async def test_a_tell_and_an_ask_of_one_sender_arrive_in_order(autojump_clock: MockClock) -> None:
     async with System() as system:
         clerk = await system.spawn(Clerk(), "clerk")
@@ -88,6 +84,7 @@ async def test_a_tell_and_an_ask_of_one_sender_arrive_in_order(autojump_clock: M
         assert await clerk.ask(Notes()) == ["a", "b"]
 
 
+@pytest.mark.rule("M3", "M4")
 async def test_a_tell_to_a_full_mailbox_is_turned_away(autojump_clock: MockClock) -> None:
     async with System() as system, trio.open_nursery() as nursery:
         clerk = await system.spawn(Clerk(mailbox_size=1), "clerk")
@@ -99,6 +96,7 @@ async def test_a_tell_to_a_full_mailbox_is_turned_away(autojump_clock: MockClock
         assert await clerk.ask(Notes()) == ["a"]
 
 
+@pytest.mark.rule("M4")
 async def test_an_ask_waits_for_room_in_a_full_mailbox(autojump_clock: MockClock) -> None:
     async with System() as system, trio.open_nursery() as nursery:
         clerk = await system.spawn(Clerk(mailbox_size=1), "clerk")
@@ -109,6 +107,7 @@ async def test_an_ask_waits_for_room_in_a_full_mailbox(autojump_clock: MockClock
         assert trio.current_time() == 20
 
 
+@pytest.mark.rule("A2")
 async def test_a_refusal_comes_out_of_the_ask_and_the_actor_lives_on(
     autojump_clock: MockClock,
 ) -> None:
@@ -120,6 +119,7 @@ async def test_a_refusal_comes_out_of_the_ask_and_the_actor_lives_on(
         assert await clerk.ask(Notes()) == ["kept"]
 
 
+@pytest.mark.rule("A3")
 async def test_an_asker_who_leaves_costs_the_actor_nothing(autojump_clock: MockClock) -> None:
     async with System() as system:
         clerk = await system.spawn(Clerk(), "clerk")
@@ -130,6 +130,7 @@ async def test_an_asker_who_leaves_costs_the_actor_nothing(autojump_clock: MockC
         assert trio.current_time() == 5
 
 
+@pytest.mark.rule("M3")
 async def test_all_verbs_to_an_ended_actor_are_not_accepted(autojump_clock: MockClock) -> None:
     async with System() as system:
         clerk = await system.spawn(Clerk(), "clerk")
@@ -144,6 +145,7 @@ async def test_all_verbs_to_an_ended_actor_are_not_accepted(autojump_clock: Mock
                 pytest.fail("there is no stream")
 
 
+@pytest.mark.rule("A1", "M3")
 async def test_an_ask_that_waits_for_room_at_an_end_is_not_accepted(
     autojump_clock: MockClock,
 ) -> None:
@@ -168,6 +170,7 @@ async def test_an_ask_that_waits_for_room_at_an_end_is_not_accepted(
     ]
 
 
+@pytest.mark.rule("T1", "T3")
 async def test_a_stream_brings_its_events_and_ends(autojump_clock: MockClock) -> None:
     async with System() as system:
         clerk = await system.spawn(Clerk(), "clerk")
@@ -175,6 +178,7 @@ async def test_a_stream_brings_its_events_and_ends(autojump_clock: MockClock) ->
             assert [event async for event in events] == list(range(20))
 
 
+@pytest.mark.rule("A2", "T3")
 async def test_a_subscription_can_be_refused(autojump_clock: MockClock) -> None:
     async with System() as system:
         clerk = await system.spawn(Clerk(), "clerk")
@@ -184,6 +188,7 @@ async def test_a_subscription_can_be_refused(autojump_clock: MockClock) -> None:
         assert await clerk.ask(Notes()) == []
 
 
+@pytest.mark.rule("T2")
 async def test_leaving_a_stream_frees_its_producer_in_the_same_moment(
     autojump_clock: MockClock,
 ) -> None:
@@ -197,6 +202,7 @@ async def test_leaving_a_stream_frees_its_producer_in_the_same_moment(
         assert actor.left_at == trio.current_time() == 11
 
 
+@pytest.mark.rule("T2")
 async def test_a_cancelled_consumer_has_left(autojump_clock: MockClock) -> None:
     async with System() as system:
         actor = Clerk()
@@ -209,6 +215,7 @@ async def test_a_cancelled_consumer_has_left(autojump_clock: MockClock) -> None:
         assert actor.left_at == 15
 
 
+@pytest.mark.rule("M4")
 async def test_a_stream_whose_subscription_is_cancelled_in_line_is_never_begun(
     autojump_clock: MockClock,
 ) -> None:
@@ -225,6 +232,7 @@ async def test_a_stream_whose_subscription_is_cancelled_in_line_is_never_begun(
         assert actor.left_at is None
 
 
+@pytest.mark.rule("T1")
 async def test_nobody_reading_means_nothing_is_produced(autojump_clock: MockClock) -> None:
     async with System() as system:
         actor = Well()
@@ -250,8 +258,10 @@ class Well(Actor[Count]):
                 await port.send(self.produced)
 
 
+@pytest.mark.rule("O4")
 async def test_a_ref_shows_its_place_in_the_tree(autojump_clock: MockClock) -> None:
     async with System("house") as system:
         clerk = await system.spawn(Clerk(), "clerk")
         assert clerk.path == "house/clerk"
         assert repr(clerk) == "<Ref house/clerk>"
+        assert [node.path for node in system.tree().children] == ["house/clerk"]

@@ -17,12 +17,14 @@ async def all_of(stream: ReplyStream[int]) -> list[int]:
 # One answer
 
 
+@pytest.mark.rule("A1")
 async def test_the_answer_reaches_the_asker() -> None:
     reply: Reply[str] = Reply()
     reply.port.answer("yes")
     assert await reply.wait() == "yes"
 
 
+@pytest.mark.rule("A1")
 async def test_a_failure_is_raised_at_the_asker() -> None:
     reply: Reply[str] = Reply()
     reply.port.fail(Refusal("no"))
@@ -30,6 +32,7 @@ async def test_a_failure_is_raised_at_the_asker() -> None:
         await reply.wait()
 
 
+@pytest.mark.rule("A4")
 async def test_the_first_answer_counts() -> None:
     reply: Reply[str] = Reply()
     reply.port.answer("first")
@@ -38,6 +41,7 @@ async def test_the_first_answer_counts() -> None:
     assert await reply.wait() == "first"
 
 
+@pytest.mark.rule("A1")
 async def test_an_error_can_be_an_answer() -> None:
     reply: Reply[Exception] = Reply()
     value = ValueError()
@@ -45,6 +49,7 @@ async def test_an_error_can_be_an_answer() -> None:
     assert await reply.wait() is value
 
 
+@pytest.mark.rule("A3")
 async def test_answering_an_asker_who_left_does_nothing(autojump_clock: MockClock) -> None:
     reply: Reply[str] = Reply()
     while_waiting = reply.port.abandoned
@@ -55,12 +60,14 @@ async def test_answering_an_asker_who_left_does_nothing(autojump_clock: MockCloc
     reply.port.fail(Refusal())
 
 
+@pytest.mark.rule("A3")
 async def test_a_port_that_nobody_waits_at_is_abandoned_from_the_start() -> None:
     port: ReplyPort[str] = ReplyPort(None)
     assert port.abandoned
     port.answer("to nobody")
 
 
+@pytest.mark.rule("A4")
 async def test_a_taken_port_is_forgotten_once_it_is_settled() -> None:
     reply: Reply[str] = Reply()
     forgotten: list[ReplyPort[str]] = []
@@ -75,6 +82,7 @@ async def test_a_taken_port_is_forgotten_once_it_is_settled() -> None:
 # A stream's end
 
 
+@pytest.mark.rule("T1", "T3")
 async def test_events_arrive_in_order_and_then_the_stream_ends() -> None:
     stream: ReplyStream[int] = ReplyStream(4)
     for event in range(3):
@@ -84,6 +92,7 @@ async def test_events_arrive_in_order_and_then_the_stream_ends() -> None:
     assert await all_of(stream) == []
 
 
+@pytest.mark.rule("T3")
 async def test_the_last_events_of_a_close_are_not_lost_to_a_full_buffer() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     await stream.port.send(0)
@@ -91,6 +100,7 @@ async def test_the_last_events_of_a_close_are_not_lost_to_a_full_buffer() -> Non
     assert await all_of(stream) == [0, 1, 2]
 
 
+@pytest.mark.rule("T3")
 async def test_a_failure_comes_after_what_was_sent_before_it() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     await stream.port.send(0)
@@ -101,6 +111,7 @@ async def test_a_failure_comes_after_what_was_sent_before_it() -> None:
     assert await all_of(stream) == []
 
 
+@pytest.mark.rule("T3")
 async def test_the_first_end_counts() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     stream.port.close(1)
@@ -109,6 +120,7 @@ async def test_the_first_end_counts() -> None:
     assert await all_of(stream) == [1]
 
 
+@pytest.mark.rule("T3")
 async def test_sending_after_the_end_does_nothing() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     stream.port.close()
@@ -116,6 +128,7 @@ async def test_sending_after_the_end_does_nothing() -> None:
     assert await all_of(stream) == []
 
 
+@pytest.mark.rule("T3")
 async def test_an_end_releases_a_producer_who_waits_for_room(autojump_clock: MockClock) -> None:
     stream: ReplyStream[int] = ReplyStream(0)
     async with trio.open_nursery() as nursery:
@@ -125,6 +138,7 @@ async def test_an_end_releases_a_producer_who_waits_for_room(autojump_clock: Moc
     assert await all_of(stream) == [2]
 
 
+@pytest.mark.rule("T3")
 async def test_receive_nowait_takes_what_is_there_and_never_raises_the_end() -> None:
     stream: ReplyStream[int] = ReplyStream(2)
     assert stream.receive_nowait() is None
@@ -139,6 +153,7 @@ async def test_receive_nowait_takes_what_is_there_and_never_raises_the_end() -> 
 # A stream's consumer
 
 
+@pytest.mark.rule("T1")
 async def test_a_producer_is_at_most_the_buffer_and_one_ahead(autojump_clock: MockClock) -> None:
     stream: ReplyStream[int] = ReplyStream(3)
     begun = 0
@@ -158,6 +173,7 @@ async def test_a_producer_is_at_most_the_buffer_and_one_ahead(autojump_clock: Mo
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.rule("T2")
 async def test_a_consumer_that_leaves_cancels_the_producer_wherever_it_is(
     autojump_clock: MockClock,
 ) -> None:
@@ -179,6 +195,7 @@ async def test_a_consumer_that_leaves_cancels_the_producer_wherever_it_is(
     assert ended_at == [left_at]
 
 
+@pytest.mark.rule("T2")
 @pytest.mark.parametrize("buffer", [0, 1, 16])
 async def test_a_producer_that_only_ever_waits_for_room_ends_when_its_consumer_leaves(
     autojump_clock: MockClock, buffer: int
@@ -200,6 +217,7 @@ async def test_a_producer_that_only_ever_waits_for_room_ends_when_its_consumer_l
     assert sent <= buffer + 1
 
 
+@pytest.mark.rule("T2")
 async def test_sending_to_a_consumer_that_left_lets_others_run() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     stream.leave()
@@ -219,6 +237,7 @@ async def test_sending_to_a_consumer_that_left_lets_others_run() -> None:
     assert others >= 9
 
 
+@pytest.mark.rule("T2", "T3")
 async def test_leaving_ends_the_stream_and_may_be_said_again() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     forgotten: list[object] = []
@@ -230,6 +249,7 @@ async def test_leaving_ends_the_stream_and_may_be_said_again() -> None:
     assert forgotten == [stream.port]
 
 
+@pytest.mark.rule("T2")
 async def test_whoever_asks_is_told_once_that_the_consumer_left() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     told: list[str] = []
@@ -242,6 +262,7 @@ async def test_whoever_asks_is_told_once_that_the_consumer_left() -> None:
     assert told == ["before", "after"]
 
 
+@pytest.mark.rule("T1", "T3")
 @given(
     buffer=st.integers(0, 3),
     events=st.integers(0, 6),

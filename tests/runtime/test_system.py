@@ -42,6 +42,7 @@ class Sleeper(Actor[Nap]):
 FOREVER = float("inf")
 
 
+@pytest.mark.rule("E5")
 async def test_leaving_an_idle_system_takes_no_time(autojump_clock: MockClock) -> None:
     async with System() as system:
         for number in range(10):
@@ -49,6 +50,7 @@ async def test_leaving_an_idle_system_takes_no_time(autojump_clock: MockClock) -
     assert trio.current_time() == 0
 
 
+@pytest.mark.rule("E1", "E5")
 async def test_leaving_waits_for_messages_in_hand_and_for_cleanup(
     autojump_clock: MockClock,
 ) -> None:
@@ -63,6 +65,7 @@ async def test_leaving_waits_for_messages_in_hand_and_for_cleanup(
 STUCK, CUT = "actor.children_stuck", "actor.on_stop_stuck"
 
 
+@pytest.mark.rule("E3", "E4", "E5")
 @pytest.mark.parametrize(
     ("nap", "stop", "grace", "seconds", "warnings"),
     [
@@ -89,6 +92,7 @@ async def test_a_stuck_actor_cannot_hold_the_exit_beyond_the_graces(
     assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == warnings
 
 
+@pytest.mark.rule("E3", "E5")
 async def test_an_actor_that_is_still_starting_cannot_hold_the_exit(
     autojump_clock: MockClock,
 ) -> None:
@@ -105,6 +109,7 @@ async def test_an_actor_that_is_still_starting_cannot_hold_the_exit(
         assert trio.current_time() == 10
 
 
+@pytest.mark.rule("E5")
 async def test_no_task_is_left_after_the_exit(autojump_clock: MockClock) -> None:
     before = trio.lowlevel.current_statistics().tasks_living
     with capture_logs(), trio.move_on_after(1):
@@ -117,6 +122,7 @@ async def test_no_task_is_left_after_the_exit(autojump_clock: MockClock) -> None
     assert trio.lowlevel.current_statistics().tasks_living == before
 
 
+@pytest.mark.rule("A1", "E5")
 async def test_an_ask_that_is_open_at_the_exit_is_answered(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
         with capture_logs():
@@ -132,6 +138,7 @@ async def test_an_ask_that_is_open_at_the_exit_is_answered(autojump_clock: MockC
                 await wait_all_tasks_blocked()
 
 
+@pytest.mark.rule("E5")
 async def test_an_error_in_the_body_comes_out_as_it_is_after_the_actors_have_ended(
     autojump_clock: MockClock,
 ) -> None:
@@ -142,6 +149,7 @@ async def test_an_error_in_the_body_comes_out_as_it_is_after_the_actors_have_end
     assert trio.current_time() == 3
 
 
+@pytest.mark.rule("E5", "C5")
 async def test_a_cancellation_ends_the_actors_and_lets_them_clean_up(
     autojump_clock: MockClock,
 ) -> None:
@@ -153,6 +161,7 @@ async def test_a_cancellation_ends_the_actors_and_lets_them_clean_up(
     assert trio.current_time() == 1 + 3
 
 
+@pytest.mark.rule("E5")
 async def test_a_system_can_be_entered_amid_a_cancellation(autojump_clock: MockClock) -> None:
     with trio.CancelScope() as scope:
         scope.cancel()
@@ -162,6 +171,7 @@ async def test_a_system_can_be_entered_amid_a_cancellation(autojump_clock: MockC
     await trio.sleep(1)
 
 
+@pytest.mark.rule("B4")
 async def test_nobody_is_spawned_in_a_system_that_is_being_left_or_has_been(
     autojump_clock: MockClock,
 ) -> None:
@@ -180,6 +190,7 @@ async def test_nobody_is_spawned_in_a_system_that_is_being_left_or_has_been(
             await system.spawn(Sleeper(), "later")
 
 
+@pytest.mark.rule("O5")
 async def test_two_systems_do_not_see_each_other(autojump_clock: MockClock) -> None:
     class Crash(Actor[Nap]):
         async def receive(self, message: Nap) -> None:
@@ -196,6 +207,7 @@ async def test_two_systems_do_not_see_each_other(autojump_clock: MockClock) -> N
             await sleeper.ask(Nap(1))
 
 
+@pytest.mark.rule("A1", "E5", "O1")
 async def test_a_log_that_breaks_keeps_no_ask_waiting_and_no_system_from_its_end(
     autojump_clock: MockClock,
 ) -> None:
@@ -227,6 +239,7 @@ async def test_a_log_that_breaks_keeps_no_ask_waiting_and_no_system_from_its_end
     assert (counts.dead_letters, counts.unlogged) == (1, 5)  # two starts, a letter and two ends
 
 
+@pytest.mark.rule("O5")
 async def test_a_system_logs_where_it_is_told_to(autojump_clock: MockClock) -> None:
     class Anything(Message, frozen=True):
         pass

@@ -117,6 +117,7 @@ def crash(ref: Ref[Note]) -> None:
 ENDINGS = [(stop, Finished), (kill, Killed), (crash, Crashed)]
 
 
+@pytest.mark.rule("W1")
 @pytest.mark.parametrize(("end", "ending"), ENDINGS)
 async def test_a_watch_tells_how_the_watched_ended(
     autojump_clock: MockClock, end: Callable[[Ref[Note]], None], ending: type
@@ -133,6 +134,7 @@ async def test_a_watch_tells_how_the_watched_ended(
             assert await watcher.ask(Seen()) == [f"a {ending.__name__} at 1"]
 
 
+@pytest.mark.rule("W1")
 @pytest.mark.parametrize(("end", "ending"), ENDINGS)
 async def test_a_watch_of_one_who_has_ended_already_fires_at_once(
     autojump_clock: MockClock, end: Callable[[Ref[Note]], None], ending: type
@@ -148,6 +150,7 @@ async def test_a_watch_of_one_who_has_ended_already_fires_at_once(
             assert await watcher.ask(Seen()) == [f"a {ending.__name__} at 0"]
 
 
+@pytest.mark.rule("W1")
 async def test_each_watch_fires_once(autojump_clock: MockClock) -> None:
     async with System() as system:
         a, b = [await system.spawn(Watched(), name) for name in "ab"]
@@ -163,6 +166,7 @@ async def test_each_watch_fires_once(autojump_clock: MockClock) -> None:
         assert sorted(seen) == ["a Finished at 0", "a Finished at 0", "b Finished at 0"]
 
 
+@pytest.mark.rule("W2", "M2")
 async def test_a_signal_passes_a_full_mailbox_and_those_who_wait_for_room(
     autojump_clock: MockClock,
 ) -> None:
@@ -181,6 +185,7 @@ async def test_a_signal_passes_a_full_mailbox_and_those_who_wait_for_room(
         assert actor.seen == ["a Finished at 3", "note"]
 
 
+@pytest.mark.rule("W3")
 async def test_a_watcher_that_has_ended_is_left_in_peace(autojump_clock: MockClock) -> None:
     async with System() as system:
         ref = await system.spawn(Watched(), "watched")
@@ -195,6 +200,7 @@ async def test_a_watcher_that_has_ended_is_left_in_peace(autojump_clock: MockClo
         assert actor.seen == []
 
 
+@pytest.mark.rule("W2", "C1")
 async def test_a_signal_that_cannot_be_made_is_the_watchers_crash(
     autojump_clock: MockClock,
 ) -> None:
@@ -218,6 +224,7 @@ async def test_a_signal_that_cannot_be_made_is_the_watchers_crash(
     assert isinstance(endings[0], Crashed)
 
 
+@pytest.mark.rule("W1", "W4")
 async def test_on_end_is_called_before_anybody_else_runs(autojump_clock: MockClock) -> None:
     async with System() as system:
         ref = await system.spawn(Watched(), "watched")
@@ -235,6 +242,7 @@ async def test_on_end_is_called_before_anybody_else_runs(autojump_clock: MockClo
     assert order == ["on_end", "stopped"]
 
 
+@pytest.mark.rule("W2")
 async def test_a_consumer_that_leaves_is_a_signal(autojump_clock: MockClock) -> None:
     async with System() as system:
         watcher = await system.spawn(Watcher(), "watcher")
@@ -243,6 +251,7 @@ async def test_a_consumer_that_leaves_is_a_signal(autojump_clock: MockClock) -> 
         assert await watcher.ask(Seen()) == ["left 1"]
 
 
+@pytest.mark.rule("W2")
 async def test_a_consumer_that_left_before_its_subscription_was_read_is_a_signal(
     autojump_clock: MockClock,
 ) -> None:
@@ -255,6 +264,7 @@ async def test_a_consumer_that_left_before_its_subscription_was_read_is_a_signal
         assert await watcher.ask(Seen()) == ["left 1"]
 
 
+@pytest.mark.rule("W2")
 async def test_a_consumer_leaves_an_ended_stream_as_well(autojump_clock: MockClock) -> None:
     async with System() as system:
         watcher = await system.spawn(Watcher(), "watcher")

@@ -1,0 +1,1 @@
+"""One file a contender; only the process that measures one imports it."""

@@ -1,0 +1,127 @@
+"""One task a directory looks after all that may become idle, and remembers little more than they are."""
+
+import gc
+from typing import Any
+
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from greenroom.runtime import Actor, Directory, Message, Request, System
+from greenroom.runtime.cell import Cell
+
+
+class Leave(Request[None], frozen=True):
+    pass
+
+
+class Stay(Request[None], frozen=True):
+    pass
+
+
+class Guest(Actor[Leave | Stay]):
+    async def receive(self, message: Leave | Stay) -> None:
+        if isinstance(message, Leave):
+            self.stop()
+
+
+class Slow(Guest):
+    async def on_stop(self) -> None:
+        await trio.sleep(3)
+
+
+class House(Actor[Message]):
+    def __init__(self, guests: Directory[int, Leave | Stay]) -> None:
+        self.guests = guests
+
+    async def on_start(self) -> None:
+        self.host(self.guests)
+
+    async def receive(self, message: Message) -> None:
+        pass
+
+
+def cells() -> int:
+    gc.collect()
+    things: list[Any] = gc.get_objects()
+    return sum(type(thing) is Cell for thing in things)
+
+
+@pytest.mark.rule("K3")
+async def test_those_who_leave_by_themselves_are_forgotten_before_their_time(
+    autojump_clock: MockClock,
+) -> None:
+    guests: Directory[int, Leave | Stay] = Directory(lambda key: Guest(), limit=20, idle=1e6)
+    with capture_logs():
+        async with System() as system:
+            await system.spawn(House(guests), "house")
+            for key in range(10):
+                await guests.address(key).ask(Stay())
+            before = cells()
+            for key in range(1000):
+                await guests.address(100 + key).ask(Leave())
+            await wait_all_tasks_blocked()
+            assert guests.live == 10
+            assert cells() - before <= 2 * 10 + 64 + 1
+
+
+@pytest.mark.rule("K3")
+async def test_those_who_stay_are_looked_after_whoever_else_leaves(
+    autojump_clock: MockClock,
+) -> None:
+    guests: Directory[int, Leave | Stay] = Directory(lambda key: Guest(), limit=200, idle=10)
+    with capture_logs():
+        async with System() as system:
+            await system.spawn(House(guests), "house")
+            for key in range(500):
+                await guests.address(key).ask(Stay() if key % 5 == 0 else Leave())
+            await trio.sleep(9)
+            assert guests.live == 100
+            await trio.sleep(2)
+            assert guests.live == 0
+    assert system.counts().passivated == 100
+
+
+@pytest.mark.rule("K3")
+async def test_a_sweep_goes_on_after_there_was_nobody_to_look_after(
+    autojump_clock: MockClock,
+) -> None:
+    guests: Directory[int, Leave | Stay] = Directory(lambda key: Guest(), limit=10, idle=10)
+    async with System() as system:
+        await system.spawn(House(guests), "house")
+        for key in range(3):
+            await trio.sleep(50)
+            assert guests.live == 0
+            await guests.address(key).ask(Stay())
+            await trio.sleep(9)
+            assert guests.live == 1
+            await trio.sleep(2)
+            assert guests.live == 0
+
+
+@pytest.mark.rule("K3", "K7")
+@given(schedule=st.random_module())
+def test_a_sweep_goes_on_with_the_next_host_while_the_last_one_is_ending(
+    schedule: object,
+) -> None:
+    async def program() -> None:
+        guests: Directory[int, Leave | Stay] = Directory(lambda key: Slow(), limit=10, idle=1)
+        async with System() as system:
+            last = await system.spawn(House(guests), "last")
+            await guests.address(0).ask(Stay())
+            last.stop()
+            await wait_all_tasks_blocked()
+            await system.spawn(House(guests), "next")
+            await guests.address(1).ask(Stay())
+            await last.stopped()
+            await trio.sleep(10)
+            assert guests.live == 0
+            await guests.address(2).ask(Stay())
+            await trio.sleep(10)
+            assert guests.live == 0
+
+    with capture_logs():
+        trio.run(program, clock=MockClock(autojump_threshold=0))
