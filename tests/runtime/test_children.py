@@ -1,4 +1,4 @@
-"""Children end in order and in time: the keyed all at once, the named youngest first, none beyond the graces."""
+"""Children end in order and in time: keyed at once, named youngest first, none beyond the graces."""
 
 import pytest
 import trio
@@ -174,7 +174,9 @@ async def test_one_that_cannot_be_cancelled_is_named_for_as_long_as_it_holds_the
             await trio.sleep(100)
     held = lines(logs, "actor.uncancellable")
     assert {entry["log_level"] for entry in held} == {"error"}
-    assert {(*entry["children"], entry["count"]) for entry in held} == {("greenroom/top/middle/low", 1)}
+    assert {(*entry["children"], entry["count"]) for entry in held} == {
+        ("greenroom/top/middle/low", 1)
+    }
     # Killed at 12, and then every five seconds: twice the grace and a second.
     assert [entry["actor"] for entry in held if entry["actor"] == "greenroom/top"] == [
         "greenroom/top"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from greenroom.runtime import MailboxFull, NotAccepted
-from greenroom.runtime.mailbox import TURNS_BEFORE_YIELD, Envelope, Mailbox
+from greenroom.runtime.mailbox import Envelope, Mailbox
+from greenroom.runtime.reply import TURNS_BEFORE_YIELD
 
 
 def mailbox(size: int = 2) -> Mailbox[str]:

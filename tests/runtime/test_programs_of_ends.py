@@ -1,7 +1,7 @@
 """Random trees, of which one actor is ended: it takes a bounded time, whatever is below it.
 
-Below it, actors start, work, clean up or are stuck in any of it, have graces of their own, and are told to
-end at other moments.
+Below it, actors start, work, clean up or are stuck in any of it, have graces of their own, and are told
+to end at other moments.
 """
 
 import contextlib

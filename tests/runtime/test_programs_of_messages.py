@@ -1,13 +1,17 @@
 """Random programs of senders and workers: whatever happens when, the kernel's promises hold.
 
 A program is a few senders, each with its steps (tells, asks and streams, with pauses, some with less
-patience than they need), a few workers, and fates (stops and kills at given times). Its times are
-small whole numbers of virtual seconds, so that many things happen in the same instant.
+patience than they need; some senders leave amid a step), a few workers, some of whom are restarted,
+fates (stops and kills at given times), and the end of all. Its times are small whole numbers of
+virtual seconds, so that many things happen in the same instant.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,10 +22,13 @@ from greenroom.runtime import (
     Actor,
     ActorCrashed,
     ActorStopped,
+    Backoff,
+    DeadLetter,
     Ending,
     MailboxFull,
     Message,
     NotAccepted,
+    Permanent,
     Ref,
     Refusal,
     ReplyPort,
@@ -29,13 +36,14 @@ from greenroom.runtime import (
     RuntimeFault,
     Subscription,
     System,
+    Transient,
 )
+from greenroom.runtime.supervision import Restarted
+from tests.runtime.conftest import nothing_left
 
-LAST_CALL = 500
-"""When all workers are stopped, so that what was deferred is answered."""
-
-SILENCE = 1000
-"""When an ask that has no answer has failed."""
+EVERYBODY_IS_THERE = 1  # when the last worker has started
+LAST_CALL = 500  # when all workers are stopped, so that what was deferred is answered
+SILENCE = 1000  # seconds without an answer are a failure
 
 Name = tuple[int, int]
 """A message's sender and its number there."""
@@ -72,6 +80,22 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Sender:
+    """`stays` for so many seconds, whatever it is amid of then."""
+
+    steps: list[Step]
+    stays: int | None
+
+
+class Leaving(Enum):
+    """How the system is left while the senders go on; or not before all is done."""
+
+    LAST = "last"
+    NORMALLY = "normally"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
 class Fate:
     at: int
     worker: int
@@ -103,8 +127,10 @@ class Ledger:
     outcomes: dict[Name, tuple[Step, Outcome]] = field(
         default_factory=dict[Name, tuple[Step, Outcome]]
     )
+    letters: list[Name] = field(default_factory=list[Name])
     signals: list[int] = field(default_factory=list[int])
     endings: list[Ending] = field(default_factory=list[Ending])
+    starts: list[int] = field(default_factory=list[int])
     stops: list[int] = field(default_factory=list[int])
 
 
@@ -116,6 +142,10 @@ class Worker(Actor[Job | Feed]):
         self.ledger = ledger
         self.deferred: list[tuple[ReplyPort[Name], Name]] = []
         self.busy = False
+
+    async def on_start(self) -> None:
+        await trio.sleep(self.number)
+        self.ledger.starts.append(self.number)
 
     async def receive(self, message: Job | Feed) -> Name | None:
         assert not self.busy, "two messages at a time"
@@ -192,21 +222,20 @@ class Watcher(Actor[Ended]):
         self.ledger.signals.append(message.worker)
 
 
-async def sender(
-    number: int, steps: list[Step], workers: list[Ref[Job | Feed]], ledger: Ledger
-) -> None:
-    for position, step in enumerate(steps):
-        if step.pause:
-            await trio.sleep(step.pause)
-        name = (number, position)
-        worker = workers[step.worker % len(workers)]
-        outcome: Outcome
-        with trio.fail_after(SILENCE):
-            try:
-                outcome = await take(step, name, worker)
-            except (RuntimeFault, Refusal) as error:
-                outcome = error
-        ledger.outcomes[name] = (step, outcome)
+async def send(number: int, sender: Sender, workers: list[Ref[Job | Feed]], ledger: Ledger) -> None:
+    with trio.move_on_after(float("inf") if sender.stays is None else sender.stays):
+        for position, step in enumerate(sender.steps):
+            if step.pause:
+                await trio.sleep(step.pause)
+            name = (number, position)
+            worker = workers[step.worker % len(workers)]
+            outcome: Outcome
+            with trio.fail_after(SILENCE):
+                try:
+                    outcome = await take(step, name, worker)
+                except (RuntimeFault, Refusal) as error:
+                    outcome = error.with_traceback(None)  # which holds what it went through
+            ledger.outcomes[name] = (step, outcome)
 
 
 async def take(step: Step, name: Name, worker: Ref[Job | Feed]) -> Outcome:
@@ -229,34 +258,54 @@ async def take(step: Step, name: Name, worker: Ref[Job | Feed]) -> Outcome:
             return ReadToTheEnd(read)
 
 
-async def play(senders: list[list[Step]], workers: int, fates: list[Fate]) -> Ledger:
+async def play(
+    senders: list[Sender], policies: list[Restarted | None], fates: list[Fate], leaving: Leaving
+) -> Ledger:
     ledger = Ledger()
-    tasks_before = trio.lowlevel.current_statistics().tasks_living
-    async with System(grace=20) as system:
-        refs = [await system.spawn(Worker(n, ledger), f"worker {n}") for n in range(workers)]
-        for ref in refs:
-            ref.on_end(ledger.endings.append)
-        await system.spawn(Watcher(refs, ledger), "watcher")
-        async with trio.open_nursery() as nursery:
-            for number, steps in enumerate(senders):
-                nursery.start_soon(sender, number, steps, refs, ledger)
-            for fate in sorted(fates, key=lambda fate: fate.at):
-                await trio.sleep(max(0, fate.at - trio.current_time()))
-                ref = refs[fate.worker % workers]
-                if fate.kill:
-                    ref.kill()
-                else:
-                    ref.stop()
-            await trio.sleep_until(LAST_CALL)
-            for ref in refs:
-                ref.stop()
-        with trio.fail_after(SILENCE):
-            for ref in refs:
-                await ref.stopped()
-        await system.spawn(Watcher(refs, ledger), "late watcher")
-        await trio.sleep(1)
-    assert trio.lowlevel.current_statistics().tasks_living == tasks_before
+    system = System(grace=20)
+    with nothing_left():
+        async with system.events(buffer=100_000) as events:
+            async with trio.open_nursery() as nursery:
+                with trio.CancelScope() as outside:
+                    async with system:
+                        refs = [await begin(system, n, p, ledger) for n, p in enumerate(policies)]
+                        for ref in refs:
+                            ref.on_end(ledger.endings.append)
+                        await system.spawn(Watcher(refs, ledger), "watcher")
+                        for number, sender in enumerate(senders):
+                            nursery.start_soon(send, number, sender, refs, ledger)
+                        for fate in sorted(fates, key=lambda fate: fate.at):
+                            await trio.sleep_until(EVERYBODY_IS_THERE + fate.at)
+                            ref = refs[fate.worker % len(refs)]
+                            (ref.kill if fate.kill else ref.stop)()
+                        if leaving is Leaving.LAST:
+                            await stop_all(system, refs, ledger)
+                        elif leaving is Leaving.CANCELLED:
+                            outside.cancel()
+            async for event in events:
+                if isinstance(event, DeadLetter):
+                    assert isinstance(event.message, Job)
+                    ledger.letters.append(event.message.name)
     return ledger
+
+
+async def begin(
+    system: System, number: int, policy: Restarted | None, ledger: Ledger
+) -> Ref[Job | Feed]:
+    if policy is None:
+        return await system.spawn(Worker(number, ledger), str(number))
+    return await system.supervise(lambda: Worker(number, ledger), str(number), policy)
+
+
+async def stop_all(system: System, refs: list[Ref[Job | Feed]], ledger: Ledger) -> None:
+    await trio.sleep_until(LAST_CALL)
+    for ref in refs:
+        ref.stop()
+    with trio.fail_after(SILENCE):
+        for ref in refs:
+            await ref.stopped()
+    await system.spawn(Watcher(refs, ledger), "late watcher")
+    await trio.sleep(1)
 
 
 DEEDS = ["answer"] * 8 + ["refuse", "refuse", "crash", "mess", "defer", "defer", "settle", "stop"]
@@ -272,33 +321,62 @@ STEPS = st.builds(
 FATES = st.builds(Fate, at=st.integers(0, 8), worker=st.integers(0, 1), kill=st.booleans())
 
 
-@settings(max_examples=300)
+SENDERS = st.builds(Sender, steps=st.lists(STEPS, max_size=6), stays=st.none() | st.integers(0, 9))
+BACKOFFS = [Backoff(first=first, factor=1, most=first, jitter=0) for first in (0, 1)]
+POLICIES = st.sampled_from(
+    [
+        None,
+        None,
+        *(kind(1000, 1e6, backoff) for kind in (Transient, Permanent) for backoff in BACKOFFS),
+    ]
+)
+
+
+@pytest.mark.rule("M1", "M2", "M3", "M5", "M6", "A1", "C3", "C5", "W1", "E5", "O3")
+@settings(max_examples=400)
 @given(
-    senders=st.lists(st.lists(STEPS, max_size=6), min_size=1, max_size=4),
-    workers=st.integers(1, 2),
+    senders=st.lists(SENDERS, min_size=1, max_size=4),
+    policies=st.lists(POLICIES, min_size=1, max_size=2),
     fates=st.lists(FATES, max_size=2),
+    leaving=st.sampled_from(Leaving),
     schedule=st.random_module(),
 )
-def test_every_ask_is_answered_and_every_message_is_handled_at_most_once_and_in_order(
-    senders: list[list[Step]], workers: int, fates: list[Fate], schedule: object
+def test_a_message_is_handled_once_in_order_or_its_fate_is_known_whatever_happens_when(
+    *,
+    senders: list[Sender],
+    policies: list[Restarted | None],
+    fates: list[Fate],
+    leaving: Leaving,
+    schedule: object,
 ) -> None:
     with capture_logs():
-        ledger = trio.run(play, senders, workers, fates, clock=MockClock(autojump_threshold=0))
+        ledger = trio.run(
+            play, senders, policies, fates, leaving, clock=MockClock(autojump_threshold=0)
+        )
     begun = [name for _, name in ledger.begun]
     assert len(begun) == len(set(begun)), "a message was handled twice"
-    for worker in range(workers):
+    for worker in range(len(policies)):
         for number in range(len(senders)):
             order = [name for at, name in ledger.begun if at == worker and name[0] == number]
             assert order == sorted(order), "a sender's messages were handled out of order"
 
-    assert len(ledger.outcomes) == sum(len(steps) for steps in senders)
+    for number, sender in enumerate(senders):
+        done = sum(name[0] == number for name in ledger.outcomes)
+        assert done == len(sender.steps) or sender.stays is not None, "a sender hears nothing"
     for name, (step, outcome) in ledger.outcomes.items():
         assert_fair(name, step, outcome, handled=name in begun)
+    told = {
+        name
+        for name, (step, outcome) in ledger.outcomes.items()
+        if step.verb == "tell" and isinstance(outcome, ToldOrLeft)
+    }
+    assert Counter(ledger.letters) == Counter(told - set(begun)), "not each is one dead letter"
 
-    every = list(range(workers))
-    assert sorted(ledger.stops) == every, "on_stop did not run once"
-    assert len(ledger.endings) == workers, "an end was not told once"
-    assert sorted(ledger.signals) == sorted(every * 2), "a watch did not fire once"
+    assert Counter(ledger.stops) == Counter(ledger.starts), "on_stop did not run once a life"
+    assert len(ledger.endings) == len(policies), "an end was not told once"
+    if leaving is Leaving.LAST:
+        every = list(range(len(policies)))
+        assert sorted(ledger.signals) == sorted(every * 2), "a watch did not fire once"
 
 
 def assert_fair(name: Name, step: Step, outcome: Outcome, *, handled: bool) -> None:

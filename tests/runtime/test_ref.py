@@ -130,6 +130,17 @@ async def test_an_asker_who_leaves_costs_the_actor_nothing(autojump_clock: MockC
         assert trio.current_time() == 5
 
 
+@pytest.mark.rule("A5")
+async def test_an_ask_waits_for_as_long_as_its_asker_does(autojump_clock: MockClock) -> None:
+    async with System() as system:
+        clerk = await system.spawn(Clerk(), "clerk")
+        await clerk.ask(Nap(400_000))
+        assert trio.current_time() == 400_000
+        with pytest.raises(trio.TooSlowError), trio.fail_after(5):
+            await clerk.ask(Nap(20))
+        assert trio.current_time() == 400_005
+
+
 @pytest.mark.rule("M3")
 async def test_all_verbs_to_an_ended_actor_are_not_accepted(autojump_clock: MockClock) -> None:
     async with System() as system:

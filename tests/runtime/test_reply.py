@@ -1,5 +1,7 @@
 """Each end of a reply can go away at any moment without hurting the other."""
 
+import itertools
+
 import pytest
 import trio
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from greenroom.runtime import Refusal
-from greenroom.runtime.reply import Reply, ReplyPort, ReplyStream
+from greenroom.runtime.reply import TURNS_BEFORE_YIELD, Reply, ReplyPort, ReplyStream
 
 
 async def all_of(stream: ReplyStream[int]) -> list[int]:
@@ -235,6 +237,44 @@ async def test_sending_to_a_consumer_that_left_lets_others_run() -> None:
             await stream.port.send(1)
         nursery.cancel_scope.cancel()
     assert others >= 9
+
+
+@pytest.mark.rule("M7", "T1")
+async def test_a_reader_of_a_full_stream_lets_its_neighbours_run() -> None:
+    stream: ReplyStream[int] = ReplyStream(100)
+    for event in range(100):
+        await stream.port.send(event)
+    stream.port.close()
+    read = 0
+    seen: list[int] = []
+
+    async def neighbour() -> None:
+        while read < 100:
+            seen.append(read)
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(neighbour)
+        async for event in stream:
+            assert event == read
+            read += 1
+    gaps = [after - before for before, after in itertools.pairwise(seen)]
+    assert 0 < max(gaps) <= 2 * (TURNS_BEFORE_YIELD + 1)  # trio shuffles who is first in a round
+
+
+@pytest.mark.rule("M7", "T1")
+async def test_a_reader_that_is_cancelled_amid_a_full_stream_stops_reading() -> None:
+    stream: ReplyStream[int] = ReplyStream(100)
+    for event in range(100):
+        await stream.port.send(event)
+    read = 0
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        async for _ in stream:
+            read += 1
+    assert scope.cancelled_caught
+    assert read <= TURNS_BEFORE_YIELD
+    assert stream.receive_nowait() == read  # what was not read is not lost
 
 
 @pytest.mark.rule("T2", "T3")

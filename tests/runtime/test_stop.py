@@ -25,7 +25,6 @@ from greenroom.runtime import (
     System,
     Transient,
 )
-from greenroom.runtime.supervision import Restarted
 
 
 class Nap(Request[str], frozen=True):
@@ -171,34 +170,49 @@ async def test_an_actor_that_stops_by_itself_closes_its_mailbox_at_once(
 
 
 @pytest.mark.rule("E1", "C3")
-@pytest.mark.parametrize("policy", [Permanent(backoff=Backoff(first=1, jitter=0)), Transient()])
-async def test_only_a_permanent_child_that_stops_by_itself_keeps_its_mailbox_open(
-    autojump_clock: MockClock, policy: Restarted
+async def test_a_permanent_child_that_stops_by_itself_keeps_its_mailbox_open(
+    autojump_clock: MockClock,
 ) -> None:
     diary: list[str] = []
+    policy = Permanent(backoff=Backoff(first=1, jitter=0))
     async with System() as system, trio.open_nursery() as nursery:
         ref = await system.supervise(lambda: Sleeper(diary), "sleeper", policy)
         asks = Asks(nursery, ref)
         await asks.begin("leaves", Leave(9))
-        if isinstance(policy, Transient):
-            await nothing_is_accepted_by(ref)
-            await ref.stopped()
-        else:
-            ref.tell(Note())
-            await asks.begin("waits", Nap(2))
-            await trio.sleep_until(11)
-            # From here on it was told to: the next incarnation hears no more than is in its hand.
-            ref.stop()
-            await nothing_is_accepted_by(ref)
-            await ref.stopped()
-            assert asks.of["waits"] == ("heard", 9 + 1 + 2)
-            assert diary[2:] == [
-                "sleeper hears at 10",
-                "sleeper hears at 12",
-                "sleeper stops at 12",
-            ]
-        assert asks.of["leaves"] == ("heard", 9)
-        assert diary[:2] == ["sleeper hears at 9", "sleeper stops at 9"]
+        ref.tell(Note())
+        await asks.begin("waits", Nap(2))
+        await asks.begin("waits, too", Nap(2))
+        await trio.sleep_until(11)
+        ref.stop()  # this one counts for a permanent child as well
+        await nothing_is_accepted_by(ref)
+        await ref.stopped()
+        assert asks.of == {
+            "leaves": ("heard", 9),
+            "waits, too": (ActorStopped, 11),
+            "waits": ("heard", 9 + 1 + 2),
+        }
+    assert diary == [
+        "sleeper hears at 9",
+        "sleeper stops at 9",
+        "sleeper hears at 10",
+        "sleeper hears at 12",
+        "sleeper stops at 12",
+    ]
+
+
+@pytest.mark.rule("E1", "S1")
+async def test_a_transient_child_that_stops_by_itself_closes_its_mailbox_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    diary: list[str] = []
+    async with System() as system, trio.open_nursery() as nursery:
+        ref = await system.supervise(lambda: Sleeper(diary), "sleeper", Transient())
+        asks = Asks(nursery, ref)
+        await asks.begin("leaves", Leave(9))
+        await nothing_is_accepted_by(ref)
+        await ref.stopped()
+        assert asks.of == {"leaves": ("heard", 9)}
+    assert diary == ["sleeper hears at 9", "sleeper stops at 9"]
 
 
 @pytest.mark.rule("E1", "E3")
@@ -253,7 +267,8 @@ def stop_and_kill(ref: Ref[Wish]) -> None:
 
 @pytest.mark.rule("E1", "E2", "C5")
 @pytest.mark.parametrize(
-    ("end", "ending"), [(stop_twice, Finished()), (kill_and_stop, Killed()), (stop_and_kill, Killed())]
+    ("end", "ending"),
+    [(stop_twice, Finished()), (kill_and_stop, Killed()), (stop_and_kill, Killed())],
 )
 async def test_a_stop_and_a_kill_may_be_said_again_and_the_kill_counts(
     autojump_clock: MockClock, end: Callable[[Ref[Wish]], None], ending: Ending

@@ -118,7 +118,9 @@ class Scene:
         other = await system.spawn(Other(), "other")
         lives: list[weak[Watcher]] = []
         seen: list[str] = []
-        watcher = await system.supervise(lambda: kind(other, lives, seen), "watcher", AFTER_A_SECOND)
+        watcher = await system.supervise(
+            lambda: kind(other, lives, seen), "watcher", AFTER_A_SECOND
+        )
         scene = cls(watcher, other)
         scene.lives, scene.seen = lives, seen
         return scene
