@@ -180,16 +180,13 @@ class ReplyStream(Generic[E]):
         return self
 
     async def __anext__(self) -> E:
-        try:
-            if self._streak < TURNS_BEFORE_YIELD:
-                try:
-                    event = self._receive.receive_nowait()
-                except trio.WouldBlock:
-                    self._streak = 0
-                    return await self._receive.receive()
+        if self._streak < TURNS_BEFORE_YIELD:
+            with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel):
+                event = self._receive.receive_nowait()
                 self._streak += 1
                 return event
-            self._streak = 0
+        self._streak = 0
+        try:
             return await self._receive.receive()
         except trio.EndOfChannel:
             return self._after_the_end()
