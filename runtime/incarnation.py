@@ -82,7 +82,7 @@ class Incarnation(Generic[M]):
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
-                if self.cell.killed:
+                if self.cell.killed or self._failure is not None:
                     nursery.cancel_scope.cancel()
                 try:
                     await self._act()
