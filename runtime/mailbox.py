@@ -38,7 +38,10 @@ class Mailbox(Generic[M]):
     __slots__ = ("_receive", "_send", "_signals", "_streak", "is_open", "path", "size")
 
     def __init__(self, path: str, size: int) -> None:
-        self._send, self._receive = trio.open_memory_channel[Envelope[M] | None](size)
+        # Typed by annotation: a subscript would be evaluated for each actor.
+        self._send: trio.MemorySendChannel[Envelope[M] | None]
+        self._receive: trio.MemoryReceiveChannel[Envelope[M] | None]
+        self._send, self._receive = trio.open_memory_channel(size)
         self._signals: deque[Callable[[], M]] | None = None  # an empty deque takes 600 bytes
         self._streak = 0
         self.is_open = True

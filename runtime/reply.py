@@ -70,7 +70,10 @@ class Reply(Generic[R]):
     __slots__ = ("_receive", "port")
 
     def __init__(self) -> None:
-        send, self._receive = trio.open_memory_channel[R | _Failed](1)
+        # Typed by annotation: a subscript would be evaluated for each ask.
+        send: trio.MemorySendChannel[R | _Failed]
+        self._receive: trio.MemoryReceiveChannel[R | _Failed]
+        send, self._receive = trio.open_memory_channel(1)
         self.port: ReplyPort[R] = ReplyPort(send)
 
     async def wait(self) -> R:
@@ -169,7 +172,9 @@ class ReplyStream(Generic[E]):
     __slots__ = ("_error", "_last", "_receive", "_settled", "_streak", "port")
 
     def __init__(self, buffer: int) -> None:
-        send, self._receive = trio.open_memory_channel[E](buffer)
+        send: trio.MemorySendChannel[E]
+        self._receive: trio.MemoryReceiveChannel[E]
+        send, self._receive = trio.open_memory_channel(buffer)
         self._last: tuple[E, ...] = ()
         self._error: Exception | None = None
         self._settled = False
