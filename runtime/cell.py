@@ -264,6 +264,8 @@ class Cell(Generic[M]):
             self._close_mailbox()
 
     def _decide(self, ending: Ending) -> Decision:
+        if not self.mailbox.is_open:  # it has said that it ends for good, whatever came after that
+            return End()
         if self.recalled and not self._is_over:
             return RestartAfter(0)
         if not self._begun or isinstance(self._policy, Temporary):
@@ -299,9 +301,14 @@ class Cell(Generic[M]):
 
     def recall(self) -> None:
         """End this incarnation after the message in hand, to begin the next with its siblings'."""
-        if not self.life.is_stopping:
+        if not self.life.is_over:
             self.recalled = True
             self.life.stop()
+
+    def cut(self) -> None:
+        """End this incarnation where it stands, to begin the next with its siblings'."""
+        self.recalled = self.recalled or not self.life.is_over
+        self.life.kill()
 
     def _cut_wait(self) -> None:
         if self._pause is not None:

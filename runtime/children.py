@@ -80,9 +80,10 @@ class Children:
                     with trio.move_on_after(2 * grace + 1):
                         await child.ended.wait()
                         break
-                    self._name_the_late("error", "actor.uncancellable")
+                    self.name_the_late("error", "actor.uncancellable")
 
-    def _name_the_late(self, level: Level, event: str) -> None:
+    def name_the_late(self, level: Level, event: str) -> None:
+        """Log who holds an end: twenty paths, and how many there are."""
         late = self.held_by()
         self._owner.say(level, event, children=late[:NAMED], count=len(late))
 

@@ -52,6 +52,7 @@ class Incarnation(Generic[M]):
         "children",
         "ending",
         "idle_since",
+        "is_over",
         "together",
     )
 
@@ -62,6 +63,7 @@ class Incarnation(Generic[M]):
         self.children: Children | None = None
         self.ending: Ending = Killed()
         self.idle_since = 0.0
+        self.is_over = False
         self.together: Together | None = None
         self._current: Envelope[M] | None = None
         self._failure: Exception | None = None
@@ -90,6 +92,7 @@ class Incarnation(Generic[M]):
                     self._stopping = True
                     if self._failure is not None:
                         self.ending = Crashed(self._failure)
+                    self.is_over = True
                     self.cell.is_ending(self.ending)
                     await self._end_children()
                     nursery.cancel_scope.cancel()  # what runs beside it: sweeps and rounds
@@ -102,6 +105,8 @@ class Incarnation(Generic[M]):
             if rest is not None:
                 raise rest from None
         finally:
+            if self._failure is not None:  # whatever the actor made of being cancelled for it
+                self.ending = Crashed(self._failure)
             self._let_go()
             try:
                 if self.begun:
@@ -231,7 +236,7 @@ class Incarnation(Generic[M]):
         """End after the message in hand by its own decision; the first value given stays."""
         if self._value is None:
             self._value = value
-        if not self._stopping:
+        if not self._stopping or self.cell.recalled:
             self.cell.leaves()
             self.stop()
 
@@ -274,6 +279,11 @@ class Incarnation(Generic[M]):
             self.children = Children(self.cell)
         self.children.add(child)
         return self.nursery
+
+    def name_the_late(self) -> None:
+        """Log which children could not be cancelled."""
+        if self.children:
+            self.children.name_the_late("error", "actor.uncancellable")
 
     def disown(self, child: "Cell[Any]") -> None:
         """Forget a child that has ended."""

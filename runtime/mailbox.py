@@ -35,7 +35,7 @@ class Envelope(Generic[M]):
 class Mailbox(Generic[M]):
     """What one actor has been sent and has not begun."""
 
-    __slots__ = ("_receive", "_send", "_signals", "_streak", "is_open", "path", "size")
+    __slots__ = ("_awake", "_receive", "_send", "_signals", "_streak", "is_open", "path", "size")
 
     def __init__(self, path: str, size: int) -> None:
         # Typed by annotation: a subscript would be evaluated for each actor.
@@ -44,6 +44,7 @@ class Mailbox(Generic[M]):
         self._send, self._receive = trio.open_memory_channel(size)
         self._signals: deque[Callable[[], M]] | None = None  # an empty deque takes 600 bytes
         self._streak = 0
+        self._awake = False
         self.is_open = True
         self.path = path
         self.size = size
@@ -104,17 +105,21 @@ class Mailbox(Generic[M]):
         self._signals = None
 
     def wake(self) -> None:
-        """Make a waiting `get` look again."""
+        """Make a `get` that waits, or the next one, return at once."""
         if self._receive.statistics().tasks_waiting_receive:
             # A waiting receiver means an empty buffer, so there is room.
             self._send.send_nowait(None)
+        else:
+            self._awake = True
 
     async def get(self) -> Envelope[M] | None:
         """Take what is next, waiting for it; None after a `wake` that brought nothing, or a close."""
         if self._streak >= TURNS_BEFORE_YIELD:
             self._streak = 0
             await trio.lowlevel.checkpoint()
-            if not self.is_open:
+        if self._awake:
+            self._awake = False
+            if not self._signals:
                 return None
         if not self._signals:
             try:

@@ -133,10 +133,13 @@ class StreamPort(Generic[E]):
 
     def on_leave(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once when the consumer leaves, in its task; at once if it has."""
+        before = self._on_leave
         if self.abandoned:
             tell()
-        else:
+        elif before is None:
             self._on_leave = tell
+        else:
+            self._on_leave = lambda: _both(before, tell)
 
     def leave(self) -> None:
         """Cancel the producer and end the stream; the consumer's end calls it."""
@@ -223,3 +226,8 @@ class ReplyStream(Generic[E]):
             return first
         error, self._error = self._error, None
         raise StopAsyncIteration if error is None else error
+
+
+def _both(first: Callable[[], None], second: Callable[[], None]) -> None:
+    first()
+    second()

@@ -12,7 +12,7 @@ import trio
 
 from greenroom.runtime.actor import Actor
 from greenroom.runtime.cell import Cell, Common, spawn
-from greenroom.runtime.ending import Crashed, Ending
+from greenroom.runtime.ending import Crashed
 from greenroom.runtime.message import Message
 from greenroom.runtime.observe import Counts, Events, Observer
 from greenroom.runtime.ref import Ref
@@ -63,10 +63,10 @@ class System:
         root = _Root()
         root.grace = self._grace
         cell = Cell(Common(self._observer, self._random), None, self._name, self._name, root)
-        cell.ref.on_end(self._root_ended)
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(trio.open_nursery())
             await nursery.start(cell.run)
+            cell.life.nursery.start_soon(self._guard_body)
             self._cell = cell
             self._exit = stack.pop_all()
         self._body.__enter__()
@@ -78,25 +78,39 @@ class System:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        cancelled: BaseException | None = None
         try:
             swallowed = self._body.__exit__(kind, error, trace)
         finally:
-            await self._close()
+            cancelled = await self._close()
+        has_own = error is not None and not swallowed
         ending = self._root.ending
-        if isinstance(ending, Crashed) and (error is None or swallowed):
+        if isinstance(ending, Crashed) and (not has_own or isinstance(error, trio.Cancelled)):
             raise ending.error
+        if cancelled is not None and not has_own:
+            raise cancelled
 
-    async def _close(self) -> None:
+    async def _close(self) -> BaseException | None:
+        """End all; return the cancellation that cut it short, which an error goes before."""
         self._root.stop()
         with trio.CancelScope(shield=True):  # bounded: the root gives its children `grace` seconds
             await self._root.ended.wait()
         self._observer.close()
         # No actor's error gets as far as the nursery; the body's own stays out of it, too, for it
         # would come back wrapped in a group.
-        await self._exit.aclose()
+        try:
+            await self._exit.aclose()
+        except BaseExceptionGroup as group:
+            if group.split(trio.Cancelled)[1] is not None:
+                raise
+            return group
+        return None
 
-    def _root_ended(self, ending: Ending) -> None:
-        if isinstance(ending, Crashed):
+    async def _guard_body(self) -> None:
+        """Cancel the body as soon as the root fails, which cancels this."""
+        try:
+            await trio.sleep_forever()
+        finally:
             self._body.cancel()
 
     @property

@@ -35,6 +35,7 @@ class Together:
         self._members: dict[Cell[Any], _Member] = {}
         self._runs = False
         self._called = False
+        self._starting = trio.Event()
         self._wait = 0.0
 
     def is_up(self, cell: "Cell[Any]") -> None:
@@ -55,6 +56,7 @@ class Together:
         member.settled.set()
         if wait is not None:
             self._called = True
+            self._starting.set()  # whoever is on its way up goes down again
             self._wait = max(self._wait, wait)
             if not self._runs:
                 self._runs = True
@@ -63,7 +65,7 @@ class Together:
         member.release = None
 
     async def _rounds(self) -> None:
-        while self._called:
+        while self._called and not self._parent.is_stopping:
             self._called = False
             await self._all_down()
             wait, self._wait = self._wait, 0.0
@@ -71,11 +73,18 @@ class Together:
             # Who fails from here on calls for another round, which begins with those that are up.
             await self._all_up()
         self._runs = False
+        if self._parent.is_stopping:
+            # Those that are down end now: the parent may wait for an answer of theirs.
+            for member in reversed(self._members.values()):
+                if member.release is not None:
+                    member.release.set()
 
     async def _all_down(self) -> None:
         limit = trio.CancelScope(deadline=trio.current_time() + self._parent.grace)
         with limit:
             for cell, member in reversed(self._members.copy().items()):
+                if self._parent.is_stopping:
+                    return  # which ends them itself
                 if not member.is_down and cell.ending is None:
                     member.settled = trio.Event()
                     cell.recall()
@@ -85,15 +94,22 @@ class Together:
         for cell, member in reversed(self._members.copy().items()):
             if not member.is_down and cell.ending is None:
                 member.settled = trio.Event()
-                cell.recall()
-                cell.life.kill()
-                await member.settled.wait()
+                cell.cut()
+                await self._settled(member)
 
     async def _all_up(self) -> None:
         for member in tuple(self._members.values()):
-            if self._called:
+            if self._called or self._parent.is_stopping:
                 return
             if member.release is not None:
-                member.settled = trio.Event()
+                member.settled = self._starting = trio.Event()
                 member.release.set()
                 await member.settled.wait()
+
+    async def _settled(self, member: _Member) -> None:
+        """Wait for one that was cancelled; say so for as long as that has no effect."""
+        while not member.settled.is_set():
+            with trio.move_on_after(2 * self._parent.grace + 1):
+                await member.settled.wait()
+                return
+            self._parent.name_the_late()

@@ -1,14 +1,14 @@
 """What programs of actors leave behind."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import trio
 
 
 @contextmanager
-def nothing_left() -> Iterator[None]:
+def nothing_left() -> Generator[None, None, None]:
     """No task that was begun inside lives at the end, and no channel that somebody knows is open."""
     tasks_before = trio.lowlevel.current_statistics().tasks_living
     gc.freeze()  # what is older is not looked at

@@ -1,191 +1,210 @@
-"""Random programs of senders and keys: an address is served by one incarnation at a time.
+"""Random programs of senders and keys: an address is served by one incarnation at a time, in order.
 
-Senders say words to keys; a guest may take its time to start and to stop, fail to start, crash or leave
-by itself; the host may be stopped or killed. All of it in small whole numbers of virtual seconds.
+Senders say words to keys, and some leave amid one; a guest may take its time to start and to stop, fail
+to start, crash, leave, defer its answers or have children, and may be restarted and put away; hosts
+come and go. All of it in small whole numbers of virtual seconds.
 """
 
+import itertools
+import math
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import Enum
 
+import pytest
+import structlog
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from greenroom.runtime import (
-    Actor,
     ActorCrashed,
     ActorStopped,
+    Backoff,
+    DeadLetter,
     Directory,
     DirectoryFull,
     MailboxFull,
-    Message,
     NotAccepted,
-    Request,
+    Permanent,
+    Ref,
     RuntimeFault,
     StartFailed,
     System,
+    Temporary,
+    Transient,
+)
+from greenroom.runtime.supervision import Policy
+from tests.runtime.conftest import nothing_left
+from tests.runtime.guests import (
+    BrokenError,
+    Guest,
+    Guests,
+    Host,
+    Ledger,
+    Name,
+    Nature,
+    Nothing,
+    Word,
+    Words,
 )
 
 LIMIT = 2
-SILENCE = 1000
-
-Name = tuple[int, int]
-
-
-class BrokenError(Exception):
-    pass
-
-
-class Word(Request[Name], frozen=True):
-    name: Name
-    does: str
-    takes: int
-
-
-class Nothing(Message, frozen=True):
-    pass
+LAST_CALL = 500  # when the last host is stopped, so that what was deferred is answered
+SILENCE = 1000  # seconds without an answer are a failure
 
 
 @dataclass(frozen=True)
 class Step:
+    verb: str
     key: str
     does: str
     takes: int
-    told: bool
+    patience: float
     pause: int
 
 
 @dataclass(frozen=True)
-class Nature:
-    """How the n-th incarnation of any key is."""
+class Sender:
+    steps: list[Step]
+    stays: float
 
-    start_takes: int
-    stop_takes: int
-    start_fails: bool
+
+@dataclass(frozen=True)
+class Turn:
+    """After how many seconds the last host goes, and after how many more the next one comes."""
+
+    stays: int
+    kill: bool
+    gap: int
+
+
+class Leaving(Enum):
+    """How the system is left while the senders go on; or not before they are done."""
+
+    LAST = "last"
+    NORMALLY = "normally"
+    CANCELLED = "cancelled"
+
+
+class Left:
+    """The sender waits for nothing, or no longer."""
+
+
+Outcome = Name | RuntimeFault | Left
 
 
 @dataclass
-class Ledger:
-    alive: Counter[str] = field(default_factory=Counter[str])
-    begun: list[Name] = field(default_factory=list[Name])
-    outcomes: dict[Name, tuple[Step, Name | RuntimeFault | None]] = field(
-        default_factory=dict[Name, tuple[Step, Name | RuntimeFault | None]]
+class Outcomes:
+    """What the senders were told, and when; and what was a dead letter."""
+
+    of: dict[Name, tuple[Step, Outcome, float]] = field(
+        default_factory=dict[Name, tuple[Step, Outcome, float]]
     )
+    letters: list[Name] = field(default_factory=list[Name])
 
 
-class Guest(Actor[Word]):
-    mailbox_size = 1
-
-    def __init__(self, key: str, nature: Nature, ledger: Ledger) -> None:
-        self.key = key
-        self.nature = nature
-        self.ledger = ledger
-
-    async def on_start(self) -> None:
-        self.ledger.alive[self.key] += 1
-        assert self.ledger.alive[self.key] == 1, "two incarnations of one key"
-        try:
-            await self.wake_up()
-        except BaseException:
-            self.ledger.alive[self.key] -= 1
-            raise
-
-    async def wake_up(self) -> None:
-        await trio.sleep(self.nature.start_takes)
-        if self.nature.start_fails:
-            raise BrokenError
-
-    async def receive(self, message: Word) -> Name:
-        self.ledger.begun.append(message.name)
-        if message.takes:
-            await trio.sleep(message.takes)
-        match message.does:
-            case "crash":
-                raise BrokenError
-            case "leave":
-                self.stop()
-            case _:
-                pass
-        return message.name
-
-    async def on_stop(self) -> None:
-        try:
-            await trio.sleep(self.nature.stop_takes)
-        finally:
-            self.ledger.alive[self.key] -= 1
-
-
-class Host(Actor[Nothing]):
-    def __init__(self, directory: Directory[str, Word]) -> None:
-        self.directory = directory
-
-    async def on_start(self) -> None:
-        self.host(self.directory)
-
-    async def receive(self, message: Nothing) -> None:
-        pass
-
-
-async def sender(
-    number: int, steps: list[Step], directory: Directory[str, Word], ledger: Ledger
+async def send(
+    number: int, sender: Sender, guests: Guests, ledger: Ledger, outcomes: Outcomes
 ) -> None:
-    for position, step in enumerate(steps):
-        if step.pause:
-            await trio.sleep(step.pause)
-        name = (number, position)
-        word = Word(name, step.does, step.takes)
-        outcome: Name | RuntimeFault | None = None
-        with trio.fail_after(SILENCE):
-            try:
-                if step.told:
-                    directory.address(step.key).tell(word)
-                else:
-                    outcome = await directory.address(step.key).ask(word)
-            except RuntimeFault as error:
-                outcome = error
-        assert directory.live <= LIMIT
-        ledger.outcomes[name] = (step, outcome)
+    with trio.move_on_after(sender.stays):
+        for position, step in enumerate(sender.steps):
+            if step.pause:
+                await trio.sleep(step.pause)
+            name = (number, position)
+            outcome: Outcome = Left()
+            with trio.fail_after(SILENCE):
+                try:
+                    with trio.move_on_after(step.patience):
+                        outcome = await take(step, name, guests)
+                except RuntimeFault as error:
+                    outcome = error.with_traceback(None)  # which holds what it went through
+            if guests.live > LIMIT:
+                ledger.faults.append(f"{guests.live} keys are alive")
+            outcomes.of[name] = (step, outcome, trio.current_time())
 
 
-async def play(
-    senders: list[list[Step]], natures: list[Nature], end_at: int | None, *, kill: bool
-) -> Ledger:
-    ledger = Ledger()
-    guests = 0
+async def take(step: Step, name: Name, guests: Guests) -> Outcome:
+    address = guests.address(step.key)
+    match step.verb:
+        case "tell":
+            address.tell(Word(name, step.does, step.takes, asked=False))
+            return Left()
+        case "ask":
+            return await address.ask(Word(name, step.does, step.takes, asked=True))
+        case _:
+            async with address.stream(Words(name)) as events:
+                read = [event async for event in events]
+            assert read == [name]
+            return name
+
+
+@dataclass
+class World:
+    natures: list[Nature]
+    policy: Policy
+    idle: int | None
+    turns: list[Turn]
+    leaving: Leaving
+    leave_at: int
+
+
+async def play(senders: list[Sender], world: World) -> tuple[Ledger, Outcomes]:
+    ledger, outcomes = Ledger(world.idle), Outcomes()
+    numbers = itertools.count()
 
     def create(key: str) -> Guest:
-        nonlocal guests
-        guests += 1
-        return Guest(key, natures[guests % len(natures)], ledger)
+        return Guest(key, world.natures[next(numbers) % len(world.natures)], ledger)
 
-    directory: Directory[str, Word] = Directory(create, limit=LIMIT)
-    tasks_before = trio.lowlevel.current_statistics().tasks_living
-    async with System(grace=50) as system:
-        host = await system.spawn(Host(directory), "host")
-        async with trio.open_nursery() as nursery:
-            for number, steps in enumerate(senders):
-                nursery.start_soon(sender, number, steps, directory, ledger)
-            if end_at is not None:
-                await trio.sleep(end_at)
-                if kill:
-                    host.kill()
-                else:
-                    host.stop()
-    assert trio.lowlevel.current_statistics().tasks_living == tasks_before
-    assert directory.live == 0
-    assert not +ledger.alive, "an incarnation did not end"
-    return ledger
+    guests: Guests = Directory(create, limit=LIMIT, policy=world.policy, idle=world.idle)
+    log: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        None, processors=[ledger.line], wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+    system = System(grace=50, log=log)
+    with nothing_left():
+        async with system.events(buffer=100_000) as events:
+            async with trio.open_nursery() as nursery:
+                with trio.CancelScope() as outside:
+                    async with system:
+                        host = await system.spawn(Host(guests), "host 0")
+                        for number, sender in enumerate(senders):
+                            nursery.start_soon(send, number, sender, guests, ledger, outcomes)
+                        await have_hosts(host, system, guests, world)
+                        if world.leaving is Leaving.CANCELLED:
+                            outside.cancel()
+            async for event in events:
+                if isinstance(event, DeadLetter) and isinstance(event.message, Word):
+                    outcomes.letters.append(event.message.name)
+    assert not ledger.living, "an incarnation did not end"
+    assert guests.live == 0
+    return ledger, outcomes
 
 
+async def have_hosts(host: Ref[Nothing], system: System, guests: Guests, world: World) -> None:
+    for number, turn in enumerate(world.turns, 1):
+        await trio.sleep(turn.stays)
+        (host.kill if turn.kill else host.stop)()
+        await trio.sleep(turn.gap)
+        host = await system.spawn(Host(guests), f"host {number}")
+    await trio.sleep_until(LAST_CALL if world.leaving is Leaving.LAST else world.leave_at)
+
+
+DEEDS = ["speak"] * 5 + ["crash", "leave", "defer", "settle"] * 2 + ["stop", "kill", "child"]
+PATIENCE = st.sampled_from([math.inf, math.inf, 0, 1, 2, 3])
 STEPS = st.builds(
     Step,
+    verb=st.sampled_from(["tell", "tell", "ask", "ask", "stream"]),
     key=st.sampled_from("abc"),
-    does=st.sampled_from(["speak", "speak", "speak", "crash", "leave", "leave"]),
+    does=st.sampled_from(DEEDS),
     takes=st.integers(0, 2),
-    told=st.booleans(),
-    pause=st.integers(0, 2),
+    patience=PATIENCE,
+    pause=st.integers(0, 3),
+)
+SENDERS = st.builds(
+    Sender,
+    steps=st.lists(STEPS, max_size=6),
+    stays=st.sampled_from([math.inf, math.inf, 1, 3, 5, 8]),
 )
 NATURES = st.builds(
     Nature,
@@ -193,55 +212,89 @@ NATURES = st.builds(
     stop_takes=st.integers(0, 2),
     start_fails=st.sampled_from([False, False, False, True]),
 )
-
-
-@settings(max_examples=300)
-@given(
-    senders=st.lists(st.lists(STEPS, max_size=6), min_size=1, max_size=4),
+BACKOFFS = [Backoff(first=first, factor=1, most=first, jitter=0) for first in (0, 1, 3)]
+POLICIES = st.sampled_from(
+    [
+        Temporary(),
+        Temporary(),
+        *(
+            kind(restarts, 5, backoff)
+            for kind in (Transient, Permanent)
+            for restarts in (0, 2, 9)
+            for backoff in BACKOFFS
+        ),
+    ]
+)
+WORLDS = st.builds(
+    World,
     natures=st.lists(NATURES, min_size=1, max_size=4),
-    end_at=st.none() | st.integers(0, 8),
-    kill=st.booleans(),
+    policy=POLICIES,
+    idle=st.none() | st.integers(1, 3),
+    turns=st.lists(
+        st.builds(Turn, stays=st.integers(0, 5), kill=st.booleans(), gap=st.integers(0, 3)),
+        max_size=2,
+    ),
+    leaving=st.sampled_from(Leaving),
+    leave_at=st.integers(0, 9),
+)
+
+
+@pytest.mark.rule("M2", "M5", "M6", "A1", "E5", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "O3")
+@settings(max_examples=400)
+@given(
+    senders=st.lists(SENDERS, min_size=1, max_size=4),
+    world=WORLDS,
     schedule=st.random_module(),
 )
-def test_a_message_to_a_key_is_handled_once_or_answered_by_an_end_and_no_key_lives_twice(
-    *,
-    senders: list[list[Step]],
-    natures: list[Nature],
-    end_at: int | None,
-    kill: bool,
-    schedule: object,
+def test_a_key_has_one_actor_that_is_put_away_when_idle_and_no_message_is_lost_or_doubled(
+    senders: list[Sender], world: World, schedule: object
 ) -> None:
-    async def program() -> Ledger:
-        return await play(senders, natures, end_at, kill=kill)
+    ledger, outcomes = trio.run(play, senders, world, clock=MockClock(autojump_threshold=0))
+    assert ledger.faults == []
+    begun = [name for _, name in ledger.begun]
+    assert len(begun) == len(set(begun)), "a message was handled twice"
+    for key in "abc":
+        for number in range(len(senders)):
+            order = [name for at, name in ledger.begun if at == key and name[0] == number]
+            assert order == sorted(order), "a sender's messages were handled out of order"
 
-    with capture_logs():
-        ledger = trio.run(program, clock=MockClock(autojump_threshold=0))
-    assert len(ledger.begun) == len(set(ledger.begun)), "a message was handled twice"
-    assert len(ledger.outcomes) == sum(len(steps) for steps in senders)
-    for name, (step, outcome) in ledger.outcomes.items():
-        handled = name in ledger.begun
-        match outcome:
-            case DirectoryFull():
-                assert not handled
-            case NotAccepted():
-                assert not handled
-                # An ask finds the next incarnation as long as there is a host for it.
-                assert step.told or end_at is not None
-            case MailboxFull():
-                assert not handled
-                assert step.told
-            case StartFailed():
-                assert not handled
-                assert isinstance(outcome.__cause__, BrokenError)
-            case ActorCrashed():
-                assert handled
-                assert isinstance(outcome.__cause__, BrokenError)
-            case ActorStopped():
-                assert not step.told
-            case None:
-                assert step.told
-            case RuntimeFault():
-                raise AssertionError(outcome)
-            case _:
-                assert handled
-                assert outcome == name
+    for number, sender in enumerate(senders):
+        done = sum(name[0] == number for name in outcomes.of)
+        assert done == len(sender.steps) or sender.stays < math.inf, "a sender hears nothing"
+    for name, (step, outcome, at) in outcomes.of.items():
+        hosted = world.leaving is Leaving.LAST and not world.turns and at < LAST_CALL
+        assert_fair(name, step, outcome, handled=name in begun, hosted=hosted)
+    told = {
+        name
+        for name, (step, outcome, _) in outcomes.of.items()
+        if step.verb == "tell" and isinstance(outcome, Left)
+    }
+    assert Counter(outcomes.letters) == Counter(told - set(begun)), "not each is one dead letter"
+
+
+def assert_fair(name: Name, step: Step, outcome: Outcome, *, handled: bool, hosted: bool) -> None:
+    """Whatever a sender was told is true."""
+    match outcome:
+        case NotAccepted():
+            assert not handled
+            assert not hosted, "somebody would have been there"
+        case DirectoryFull():
+            assert not handled
+        case MailboxFull():
+            assert not handled
+            assert step.verb == "tell"
+        case StartFailed():
+            assert not handled
+            assert isinstance(outcome.__cause__, BrokenError)
+        case ActorCrashed():
+            assert handled
+            assert isinstance(outcome.__cause__, BrokenError)
+        case ActorStopped():
+            assert step.verb != "tell"
+        case RuntimeFault():
+            raise AssertionError(outcome)
+        case Left():
+            assert step.verb == "tell" or step.patience < math.inf
+        case _:
+            assert handled
+            assert outcome == name

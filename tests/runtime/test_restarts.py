@@ -12,7 +12,6 @@ from greenroom.runtime import (
     ActorCrashed,
     ActorStopped,
     Backoff,
-    Crashed,
     Ending,
     Finished,
     Killed,

@@ -15,7 +15,6 @@ from greenroom.runtime import (
     Ending,
     Finished,
     Killed,
-    MailboxFull,
     NotAccepted,
     Permanent,
     Ref,
@@ -324,37 +323,27 @@ async def test_who_is_told_to_end_ends_for_good_and_takes_no_message_from_then_o
 
 
 class Parent(Player):
-    created = Lives(Slow)
-
     async def on_start(self) -> None:
         self.created = Lives(Slow)
         self.child = await self.supervise(self.created, "child", PERMANENT)
 
 
-@pytest.mark.rule("S1", "S4", "C1")
-@pytest.mark.parametrize("whole", [True, False])
+def leave(_: Ref[Do]) -> None:
+    """Leaving the system stops it."""
+
+
+STOPPED = [(IN_HAND, 3, 1), (CLEANING, 3, 1), (DOWN, 3.5, 1), (STARTING, 6, 2), (IDLE, 6.5, 2)]
+KILLED = [(IN_HAND, 2.5, 1), (CLEANING, 3, 1), (DOWN, 3.5, 1), (STARTING, 4.5, 2), (IDLE, 6.5, 2)]
+
+
+@pytest.mark.rule("S1", "S4", "C1", "E5")
 @pytest.mark.parametrize(
     ("told", "at", "ends_at", "lives"),
-    [
-        (stop, IN_HAND, 3, 1),
-        (stop, CLEANING, 3, 1),
-        (stop, DOWN, 3.5, 1),
-        (stop, STARTING, 6, 2),
-        (stop, IDLE, 6.5, 2),
-        (kill, IN_HAND, 2.5, 1),
-        (kill, CLEANING, 3, 1),
-        (kill, DOWN, 3.5, 1),
-        (kill, STARTING, 4.5, 2),
-        (kill, IDLE, 6.5, 2),
-        (crash, IN_HAND, 2.5, 1),
-        (crash, CLEANING, 3, 1),
-        (crash, DOWN, 3.5, 1),
-        (crash, STARTING, 4.5, 2),
-        (crash, IDLE, 6.5, 2),
-    ],
+    [(told, *row) for told in (stop, leave) for row in STOPPED]
+    + [(told, *row) for told in (kill, crash) for row in KILLED],
 )
 async def test_the_parents_end_is_the_childs_whatever_it_does(
-    told: Callable[[Ref[Do]], None], at: float, ends_at: float, lives: int, whole: bool
+    told: Callable[[Ref[Do]], None], at: float, ends_at: float, lives: int
 ) -> None:
     parent = Parent(1, [])
     async with System() as system:
@@ -362,10 +351,7 @@ async def test_the_parents_end_is_the_childs_whatever_it_does(
         await slow_one_crashes(parent.child)
         await trio.sleep_until(at)
         told(ref)
-        if not whole:
-            await ref.stopped()
-            await trio.sleep_until(ends_at + 100)
-    assert trio.current_time() == (ends_at if whole else ends_at + 100)
+    assert trio.current_time() == ends_at
     assert parent.created.count == lives
 
 

@@ -9,9 +9,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from greenroom.runtime import (
     Actor,
     ActorStopped,
+    Counts,
     Message,
     NotAccepted,
     Request,
+    Started,
     StartFailed,
     System,
 )
@@ -117,7 +119,7 @@ async def test_no_task_is_left_after_the_exit(autojump_clock: MockClock) -> None
             for number in range(3):
                 ref = await system.spawn(Sleeper(stop=number), f"sleeper {number}")
                 ref.tell(Nap(FOREVER))
-            assert trio.lowlevel.current_statistics().tasks_living == before + 1 + 3
+            assert trio.lowlevel.current_statistics().tasks_living == before + 2 + 3
             await trio.sleep_forever()
     assert trio.lowlevel.current_statistics().tasks_living == before
 
@@ -197,7 +199,7 @@ async def test_two_systems_do_not_see_each_other(autojump_clock: MockClock) -> N
             raise ValueError("broken")
 
     with capture_logs():
-        async with System("one") as one:
+        async with System("one") as one, one.events() as events:
             sleeper = await one.spawn(Sleeper(), "same name")
             async with System("two") as two:
                 other = await two.spawn(Crash(), "same name")
@@ -205,6 +207,11 @@ async def test_two_systems_do_not_see_each_other(autojump_clock: MockClock) -> N
                 await other.stopped()
             assert (sleeper.path, other.path) == ("one/same name", "two/same name")
             await sleeper.ask(Nap(1))
+            assert [node.path for node in one.tree().children] == ["one/same name"]
+            assert one.counts() == Counts(started=2)
+            assert two.counts() == Counts(started=2, finished=1, crashed=1)
+            assert events.receive_nowait() == Started("one/same name", "Sleeper", 0)
+            assert events.receive_nowait() is None
 
 
 @pytest.mark.rule("A1", "E5", "O1")
