@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from greenroom.runtime.cell import spawn
 from greenroom.runtime.message import Message, Request, Subscription
 from greenroom.runtime.ref import Ref
 from greenroom.runtime.reply import ReplyPort, StreamPort
+from greenroom.runtime.spawn import spawn
 from greenroom.runtime.supervision import Restarted, Strategy
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import trio
 
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from greenroom.runtime.watch import Watch
 
 M = TypeVar("M", bound=Message)
-C = TypeVar("C", bound=Message)
 
 TEMPORARY = Temporary()
 
@@ -361,44 +360,3 @@ class Cell(Generic[M]):
             if self._watches is None:
                 self._watches = {}
             watch.join(self._watches)
-
-
-async def spawn(
-    host: Incarnation[Any],
-    name: str,
-    actor: "Actor[C]",
-    *,
-    create: "Callable[[], Actor[C]] | None" = None,
-    policy: Policy = TEMPORARY,
-) -> Ref[C]:
-    """Begin a child and wait for its start; see `Actor.spawn` and `Actor.supervise`."""
-    path = f"{host.cell.path}/{name}"
-    cell = Cell(host.cell.common, host, path, name, actor, create=create, policy=policy)
-    nursery = host.adopt(cell)
-    return cast("Ref[C]", await nursery.start(cell.run, name=path))
-
-
-def activate(
-    host: Incarnation[Any],
-    key: str,
-    create: "Callable[[], Actor[C]]",
-    *,
-    policy: Policy,
-    follows: Cell[C] | None,
-    tells_time: bool,
-) -> Cell[C]:
-    """Begin a keyed child, after the end of `follows`, and do not wait: its mailbox is open now."""
-    path = f"{host.cell.path}/{key}"
-    cell = Cell(
-        host.cell.common,
-        host,
-        path,
-        None,
-        create(),
-        create=create,
-        policy=policy,
-        follows=follows,
-        tells_time=tells_time,
-    )
-    host.adopt(cell).start_soon(cell.run, trio.TASK_STATUS_IGNORED, name=path)
-    return cell

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from greenroom.runtime.actor import Actor
-from greenroom.runtime.cell import TEMPORARY, activate
+from greenroom.runtime.cell import TEMPORARY
 from greenroom.runtime.errors import NotAccepted, RuntimeFault
 from greenroom.runtime.mailbox import Envelope
 from greenroom.runtime.message import Message
 from greenroom.runtime.ref import Recipient
+from greenroom.runtime.spawn import activate
 from greenroom.runtime.supervision import Policy
 from greenroom.runtime.sweep import Sweep
 

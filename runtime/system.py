@@ -11,11 +11,12 @@ import structlog
 import trio
 
 from greenroom.runtime.actor import Actor
-from greenroom.runtime.cell import Cell, Common, spawn
+from greenroom.runtime.cell import Cell, Common
 from greenroom.runtime.ending import Crashed
 from greenroom.runtime.message import Message
 from greenroom.runtime.observe import Counts, Events, Observer
 from greenroom.runtime.ref import Ref
+from greenroom.runtime.spawn import spawn
 from greenroom.runtime.supervision import Restarted
 from greenroom.runtime.tree import Node, survey
 
