@@ -58,7 +58,11 @@ class Recipient(ABC, Generic[M_contra]):
         """
         reply: Reply[R] = Reply()
         # An ask is typed by its answer; that the actor knows the request is its protocol's matter.
-        await self.put(Envelope(cast("M_contra", request), cast("Port", reply.port)))
+        try:
+            await self.put(Envelope(cast("M_contra", request), cast("Port", reply.port)))
+        except BaseException:
+            reply.leave()
+            raise
         return await reply.wait()
 
     def stream(

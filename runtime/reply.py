@@ -76,6 +76,10 @@ class Reply(Generic[R]):
         send, self._receive = trio.open_memory_channel(1)
         self.port: ReplyPort[R] = ReplyPort(send)
 
+    def leave(self) -> None:
+        """Wait for no answer: the request was never taken."""
+        self._receive.close()
+
     async def wait(self) -> R:
         """Return the answer, or raise what the actor failed with; call it once."""
         with self._receive:

@@ -1,10 +1,16 @@
-"""What programs of actors leave behind."""
+"""What actors leave behind."""
 
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
 import trio
+
+
+def count_of(kind: type) -> int:
+    """How many of a kind there are that somebody knows."""
+    gc.collect()
+    return sum(type(thing) is kind for thing in gc.get_objects())
 
 
 @contextmanager

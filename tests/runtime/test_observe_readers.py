@@ -19,9 +19,11 @@ from greenroom.runtime import (
     Passivated,
     ReplyStream,
     Started,
+    StreamPort,
     System,
 )
 from greenroom.runtime.observe import Events, Observer
+from tests.runtime.conftest import count_of
 
 PATH = "greenroom/guest"
 ROOT = Started("greenroom", "_Root", 0)
@@ -95,6 +97,16 @@ async def test_two_readers_both_read_everything_and_one_may_leave(
             Ended(PATH, Killed()),
             ROOT_ENDED,
         ]
+
+
+@pytest.mark.rule("O2")
+async def test_readers_that_left_are_forgotten(autojump_clock: MockClock) -> None:
+    async with System() as system:
+        before = count_of(StreamPort)
+        for _ in range(20):
+            async with system.events():
+                await is_stopped(system)
+        assert count_of(StreamPort) == before
 
 
 def now(events: ReplyStream[Event]) -> list[Event]:

@@ -294,12 +294,13 @@ async def test_whoever_asks_is_told_once_that_the_consumer_left() -> None:
     stream: ReplyStream[int] = ReplyStream(1)
     told: list[str] = []
     stream.port.on_leave(lambda: told.append("before"))
+    stream.port.on_leave(lambda: told.append("before, too"))
     stream.port.close()
     assert told == []
     stream.leave()
     stream.leave()
     stream.port.on_leave(lambda: told.append("after"))
-    assert told == ["before", "after"]
+    assert told == ["before", "before, too", "after"]
 
 
 @pytest.mark.rule("T1", "T3")

@@ -1,8 +1,5 @@
 """One task a directory looks after all that may become idle, and remembers little more than they are."""
 
-import gc
-from typing import Any
-
 import pytest
 import trio
 from hypothesis import given
@@ -12,6 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from greenroom.runtime import Actor, Directory, Message, Request, System
 from greenroom.runtime.cell import Cell
+from tests.runtime.conftest import count_of
 
 
 class Leave(Request[None], frozen=True):
@@ -44,12 +42,6 @@ class House(Actor[Message]):
         pass
 
 
-def cells() -> int:
-    gc.collect()
-    things: list[Any] = gc.get_objects()
-    return sum(type(thing) is Cell for thing in things)
-
-
 @pytest.mark.rule("K3")
 async def test_those_who_leave_by_themselves_are_forgotten_before_their_time(
     autojump_clock: MockClock,
@@ -60,12 +52,12 @@ async def test_those_who_leave_by_themselves_are_forgotten_before_their_time(
             await system.spawn(House(guests), "house")
             for key in range(10):
                 await guests.address(key).ask(Stay())
-            before = cells()
+            before = count_of(Cell)
             for key in range(1000):
                 await guests.address(100 + key).ask(Leave())
             await wait_all_tasks_blocked()
             assert guests.live == 10
-            assert cells() - before <= 2 * 10 + 64 + 1
+            assert count_of(Cell) - before <= 2 * 10 + 64 + 1
 
 
 @pytest.mark.rule("K3")

@@ -20,7 +20,9 @@ from greenroom.runtime import (
     Request,
     Subscription,
     System,
+    watch,
 )
+from tests.runtime.conftest import count_of
 
 AFTER_A_SECOND = Permanent(restarts=100, backoff=Backoff(first=1, factor=1, most=1, jitter=0))
 
@@ -145,9 +147,11 @@ async def test_a_watch_that_has_fired_leaves_nothing_with_the_watcher(
 ) -> None:
     async with System(log=silent()) as system:
         scene = await Scene.begin(system)
+        watches_before = count_of(watch.Watch)
         for _ in range(3):
             await scene.watcher.ask(Watch())
         assert await scene.callbacks_left(1) == 3
+        assert count_of(watch.Watch) == watches_before + 3
         scene.other.tell(Leave())
         await scene.other.stopped()
         assert await scene.callbacks_left(1) == 0
@@ -155,6 +159,10 @@ async def test_a_watch_that_has_fired_leaves_nothing_with_the_watcher(
         await scene.watcher.ask(Watch())  # fires at once
         assert await scene.callbacks_left(1) == 0
         assert scene.seen == ["life 1 is told by life 1"] * 4
+        async with scene.watcher.stream(Feed()):
+            await wait_all_tasks_blocked()
+        assert await scene.callbacks_left(1) == 0
+        assert count_of(watch.Watch) == watches_before
 
 
 def stop(ref: Ref[Sight]) -> None:
@@ -177,12 +185,14 @@ async def test_a_watcher_that_has_ended_leaves_nothing_with_the_watched(
 ) -> None:
     async with System(log=silent()) as system:
         scene = await Scene.begin(system)
+        watches_before = count_of(watch.Watch)
         for _ in range(3):
             await scene.watcher.ask(Watch())
         assert await scene.callbacks_left(1) == 3
         end(scene.watcher)
         await trio.sleep(2)
         assert 1 not in await scene.lives_left()
+        assert count_of(watch.Watch) == watches_before
         assert len(scene.lives) == (2 if end is leave else 1)
         scene.other.tell(Leave())
         await scene.other.stopped()
