@@ -45,11 +45,12 @@ TEMPORARY = Temporary()
 class Common:
     """What all cells of one system share, and no two systems."""
 
-    __slots__ = ("observer", "random")
+    __slots__ = ("body", "observer", "random")
 
-    def __init__(self, observer: "Observer", random: Random) -> None:
+    def __init__(self, observer: "Observer", random: Random, body: trio.CancelScope) -> None:
         self.observer = observer
         self.random = random
+        self.body = body
 
 
 class Cell(Generic[M]):
@@ -273,6 +274,11 @@ class Cell(Generic[M]):
             self._history = Restarts()
         now, random = trio.current_time(), self.common.random
         return decide(self._policy, ending, self._history, now, random, told=self._is_over)
+
+    def is_failing(self) -> None:
+        """Cancel the system's body if this is the root, in the same step: before any other end."""
+        if self.host is None:
+            self.common.body.cancel()
 
     # What it is told
 

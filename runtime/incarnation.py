@@ -230,6 +230,7 @@ class Incarnation(Generic[M]):
         """Crash with `error` where it stands; does nothing once it has begun to end."""
         if not self._stopping and self._failure is None:
             self._failure = error
+            self.cell.is_failing()
             self.kill()
 
     def leave(self, value: object) -> None:

@@ -63,11 +63,11 @@ class System:
     async def __aenter__(self) -> "System":
         root = _Root()
         root.grace = self._grace
-        cell = Cell(Common(self._observer, self._random), None, self._name, self._name, root)
+        common = Common(self._observer, self._random, self._body)
+        cell = Cell(common, None, self._name, self._name, root)
         async with AsyncExitStack() as stack:
             nursery = await stack.enter_async_context(trio.open_nursery())
             await nursery.start(cell.run)
-            cell.life.nursery.start_soon(self._guard_body)
             self._cell = cell
             self._exit = stack.pop_all()
         self._body.__enter__()
@@ -106,13 +106,6 @@ class System:
                 raise
             return group
         return None
-
-    async def _guard_body(self) -> None:
-        """Cancel the body as soon as the root fails, which cancels this."""
-        try:
-            await trio.sleep_forever()
-        finally:
-            self._body.cancel()
 
     @property
     def _root(self) -> Cell[Message]:

@@ -224,23 +224,6 @@ async def test_a_wake_that_nobody_waits_for_is_for_the_next_get_and_for_no_other
     assert await take(box) == "a"
 
 
-@pytest.mark.rule("E1", "M7")
-async def test_a_wake_reaches_a_get_that_lets_its_neighbours_run() -> None:
-    box = mailbox(100)
-    for _ in range(TURNS_BEFORE_YIELD + 1):
-        box.put_nowait(Envelope("a"))
-    for _ in range(TURNS_BEFORE_YIELD):
-        assert await take(box) == "a"
-
-    async def wake() -> None:
-        box.wake()
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(wake)
-        assert await box.get() is None
-    assert box.depth == 1
-
-
 @pytest.mark.rule("W2", "W3")
 async def test_a_close_forgets_the_signals_that_wait() -> None:
     box = mailbox()

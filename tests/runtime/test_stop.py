@@ -289,6 +289,31 @@ async def test_a_stop_and_a_kill_may_be_said_again_and_the_kill_counts(
     assert diary.count(diary[-1]) == 1
 
 
+@pytest.mark.rule("E1", "M7")
+async def test_a_stop_reaches_an_actor_that_lets_its_neighbours_run(
+    autojump_clock: MockClock,
+) -> None:
+    class Flooded(Sleeper):
+        mailbox_size = 100
+
+    endings: list[Ending] = []
+    diary: list[str] = []
+    async with System() as system:
+        ref = await system.spawn(Flooded(diary), "flooded")
+        ref.on_end(endings.append)
+        for _ in range(100):
+            ref.tell(Note())
+        while not diary:
+            await trio.lowlevel.checkpoint()
+        heard = len(diary)
+        assert heard < 100
+        ref.stop()
+        await ref.stopped()
+        assert diary == ["sleeper hears at 0"] * heard + ["sleeper stops at 0"]
+    assert endings == [Finished()]
+    assert system.counts().dead_letters == 100 - heard
+
+
 @pytest.mark.rule("E2", "A1")
 async def test_a_kill_closes_the_mailbox_at_once_and_cancels_all_that_is_below(
     autojump_clock: MockClock,

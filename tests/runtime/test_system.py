@@ -119,7 +119,7 @@ async def test_no_task_is_left_after_the_exit(autojump_clock: MockClock) -> None
             for number in range(3):
                 ref = await system.spawn(Sleeper(stop=number), f"sleeper {number}")
                 ref.tell(Nap(FOREVER))
-            assert trio.lowlevel.current_statistics().tasks_living == before + 2 + 3
+            assert trio.lowlevel.current_statistics().tasks_living == before + 1 + 3
             await trio.sleep_forever()
     assert trio.lowlevel.current_statistics().tasks_living == before
 
