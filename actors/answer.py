@@ -11,7 +11,7 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.entries import AssistantEntry, ToolCall
+from greenroom.actors.entries import AssistantEntry, Keepsake, ToolCall
 
 
 class Answer:
@@ -21,6 +21,7 @@ class Answer:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._calls: list[tuple[ToolCallStart, list[str]]] = []
+        self._keepsake: Keepsake | None = None
         self.size = 0
         self.usage = Usage()
         self.reason: FinishReason | None = None
@@ -40,6 +41,8 @@ class Answer:
                 case RefusalDelta(text):
                     self.size += len(text)
                     self._refusal.append(text)
+                case Keepsake():
+                    self._keepsake = delta
                 case Usage():
                     self.usage = delta
                 case Finish(reason):
@@ -54,11 +57,16 @@ class Answer:
         refusal = "".join(self._refusal) or None
         calls = tuple(
             ToolCall(
-                start.id, start.name, "".join(pieces), "custom" if start.custom else "function"
+                start.id,
+                start.name,
+                "".join(pieces),
+                "custom" if start.custom else "function",
+                start.extra,
             )
             for start, pieces in self._calls
         )
-        return AssistantEntry(text or (None if calls or refusal else ""), calls, refusal)
+        text_or_none = text or (None if calls or refusal else "")
+        return AssistantEntry(text_or_none, calls, refusal, keepsake=self._keepsake)
 
     def kept(self) -> AssistantEntry | None:
         """Return what a transcript keeps of the answer, None if that is nothing.

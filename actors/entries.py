@@ -30,12 +30,24 @@ class ToolCall(msgspec.Struct, frozen=True):
     """A model's wish to have a tool run.
 
     `arguments` is the text that the model wrote: JSON for a function, free text for a custom tool.
+    `extra` is what an upstream wants back with this very call, as a JSON object of further keys.
     """
 
     id: str
     name: str
     arguments: str
     kind: Literal["function", "custom"] = "function"
+    extra: bytes | None = None
+
+
+class Keepsake(msgspec.Struct, frozen=True, tag="keepsake"):
+    """What an upstream wants back with an answer and nobody else can read, such as signed thinking.
+
+    `data` is JSON that only the adapter of the API named `api` understands.
+    """
+
+    api: str
+    data: bytes
 
 
 class SystemEntry(msgspec.Struct, frozen=True, tag="system"):
@@ -52,12 +64,16 @@ class UserEntry(msgspec.Struct, frozen=True, tag="user"):
 
 
 class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
-    """What the model answered; `interrupted` marks a text that was cut off in the middle."""
+    """What the model answered; `interrupted` marks a text that was cut off in the middle.
+
+    `keepsake` is what its upstream wants back; it is in no client's copy.
+    """
 
     text: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     refusal: str | None = None
     interrupted: bool = False
+    keepsake: Keepsake | None = None
 
 
 class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):

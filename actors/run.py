@@ -8,7 +8,7 @@ import trio
 
 from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import Deltas, Finish, Usage
-from greenroom.actors.entries import Prompt
+from greenroom.actors.entries import Keepsake, Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.provider import Lease, LeaseEnded
 from greenroom.actors.turn import Progress, Route, TurnEvent, TurnStarted
@@ -16,6 +16,9 @@ from greenroom.runtime import Actor, Message, Ref, RuntimeFault, StreamPort
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Characters of text, thinking and arguments that one answer may have."""
+
+
+_NOT_TOLD = (Finish, Usage, Keepsake)
 
 
 class Begin(Message, frozen=True):
@@ -99,7 +102,7 @@ def _too_long() -> Failure:
 
 
 def _without_the_end(deltas: Deltas) -> Deltas:
-    """Leave out what the client hears only once the turn is kept."""
-    if any(isinstance(delta, Finish | Usage) for delta in deltas):
-        return tuple(delta for delta in deltas if not isinstance(delta, Finish | Usage))
+    """Leave out what the client hears only once the turn is kept, and what it never hears."""
+    if any(isinstance(delta, _NOT_TOLD) for delta in deltas):
+        return tuple(delta for delta in deltas if not isinstance(delta, _NOT_TOLD))
     return deltas

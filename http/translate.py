@@ -15,6 +15,7 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
+from greenroom.actors.entries import Keepsake
 from greenroom.actors.turn import TurnEnded
 from greenroom.http import wire
 
@@ -108,7 +109,7 @@ class ChunkEncoder:
                 else:
                     part = wire.ToolCallOut(index, function=wire.FunctionDelta(arguments=fragment))
                 return wire.Delta(tool_calls=(part,))
-            case Finish() | Usage():
+            case Finish() | Usage() | Keepsake():
                 msg = "the end of a turn is told by TurnEnded, not by progress"
                 raise AssertionError(msg)
 

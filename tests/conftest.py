@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +11,14 @@ import trio
 import trio.testing
 from hypothesis import settings
 
-from greenroom.actors.channels.channel import Deltas, Finish, FinishReason, TextDelta, Usage
+from greenroom.actors.channels.channel import (
+    Deltas,
+    Finish,
+    FinishReason,
+    Reading,
+    TextDelta,
+    Usage,
+)
 from greenroom.actors.entries import Prompt
 from greenroom.http.config import Logging, LogLevel
 from greenroom.http.logs import open_log
@@ -98,7 +105,7 @@ class PlayedChannel:
         await trio.lowlevel.checkpoint()
 
 
-class Played(AsyncIterator[Deltas]):
+class Played(Reading):
     """One answer, played."""
 
     def __init__(self, channel: PlayedChannel, steps: Iterator[Step]) -> None:

@@ -15,11 +15,15 @@ from greenroom.actors.failure import Failure
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One POST to an upstream; its `repr` shows neither headers nor body, where secrets are."""
+    """One POST to an upstream; its `repr` shows neither headers nor body, where secrets are.
+
+    `dropped` is as `Notes` has it.
+    """
 
     url: str
     headers: dict[str, str]
     body: bytes
+    dropped: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"HttpRequest({len(self.body)} bytes)"
@@ -55,7 +59,10 @@ class Adapter(Protocol):
     """Translates between prompts and one upstream API."""
 
     def request(self, prompt: Prompt) -> HttpRequest:
-        """Return the call that asks for a streamed answer to `prompt`."""
+        """Return the call that asks for a streamed answer to `prompt`.
+
+        Raises `TurnFailed` (INVALID_REQUEST), naming the field, for what this API cannot do.
+        """
         ...
 
     def decoder(self) -> Decoder:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from greenroom.actors.entries import Prompt
+from greenroom.actors.entries import Keepsake, Prompt
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text"):
@@ -34,12 +34,16 @@ class RefusalDelta(msgspec.Struct, frozen=True, tag="refusal"):
 
 
 class ToolCallStart(msgspec.Struct, frozen=True, tag="tool_call_start"):
-    """The model begins a tool call; `index` counts the calls of this answer from 0."""
+    """The model begins a tool call; `index` counts the calls of this answer from 0.
+
+    `extra` is as `ToolCall` has it.
+    """
 
     index: int
     id: str
     name: str
     custom: bool = False
+    extra: bytes | None = None
 
 
 class ToolCallArguments(msgspec.Struct, frozen=True, tag="tool_call_arguments"):
@@ -50,12 +54,17 @@ class ToolCallArguments(msgspec.Struct, frozen=True, tag="tool_call_arguments"):
 
 
 class Usage(msgspec.Struct, frozen=True, tag="usage"):
-    """Tokens of one model call: `prompt` counts the cached ones, `completion` the reasoning."""
+    """Tokens of one model call.
+
+    `prompt` counts those read from a cache (`cached`) and those written to it (`cache_write`),
+    `completion` those of the `reasoning`.
+    """
 
     prompt: int = 0
     completion: int = 0
     cached: int = 0
     reasoning: int = 0
+    cache_write: int = 0
 
 
 class FinishReason(StrEnum):
@@ -74,9 +83,33 @@ class Finish(msgspec.Struct, frozen=True, tag="finish"):
 
 
 Delta = (
-    TextDelta | ReasoningDelta | RefusalDelta | ToolCallStart | ToolCallArguments | Usage | Finish
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallStart
+    | ToolCallArguments
+    | Keepsake
+    | Usage
+    | Finish
 )
 Deltas = tuple[Delta, ...]
+
+
+class Notes(msgspec.Struct, frozen=True):
+    """What is to be known of a call beside its answer.
+
+    `dropped` names the request's fields that the upstream's API has no place for, as its client spells
+    them; `request_id` is the upstream's own name of the call.
+    """
+
+    dropped: tuple[str, ...] = ()
+    request_id: str | None = None
+
+
+class Reading(AsyncIterator[Deltas]):
+    """An answer while it comes; see `Channel` for what it promises."""
+
+    notes: Notes = Notes()
 
 
 class Channel(Protocol):
@@ -87,14 +120,18 @@ class Channel(Protocol):
 
     - every call has one `ToolCallStart`, indexes are dense from 0, its arguments follow it, and the
       fragments of two calls do not interleave;
-    - exactly one `Finish`, after all text and calls; at most one `Usage`; then the iteration ends;
+    - at most one `Keepsake`, then exactly one `Finish`, after all text and calls; at most one `Usage`;
+      then the iteration ends;
     - an answer that the upstream cut short raises, it never ends as if it were whole.
 
     Leaving the context closes the upstream's connection at once if the answer was not read whole.
     """
 
-    def open(self, prompt: Prompt) -> AbstractAsyncContextManager[AsyncIterator[Deltas]]:
-        """Send `prompt`; the context is entered once the upstream has begun to answer."""
+    def open(self, prompt: Prompt) -> AbstractAsyncContextManager[Reading]:
+        """Send `prompt`; the context is entered once the upstream has begun to answer.
+
+        What the API cannot do is refused with `TurnFailed` (INVALID_REQUEST), naming the field.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -5,22 +5,24 @@ and a name in the settings.
 """
 
 import ipaddress
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import trio
 
 from greenroom.actors.channels.adapter import Adapter, Decoder
-from greenroom.actors.channels.channel import Deltas
-from greenroom.actors.channels.openai import OpenAIAdapter
-from greenroom.actors.channels.transport import HttpResponse, Transport
+from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.openai.adapter import OpenAIAdapter
+from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
 _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {"openai-completions": OpenAIAdapter}
+
+_REQUEST_IDS = ("x-request-id", "request-id")
 
 _AFTERMATH = 2.0
 """Seconds that an upstream has for its token counts after it gave its finish reason."""
@@ -37,9 +39,10 @@ class HttpChannel:
         self._transport = Transport(settings.id, settings.limits, proxies=not local)
 
     @asynccontextmanager
-    async def open(self, prompt: Prompt) -> AsyncGenerator[AsyncIterator[Deltas]]:
+    async def open(self, prompt: Prompt) -> AsyncGenerator[Reading]:
         """Send `prompt`; the context is entered once the upstream has accepted it."""
-        async with self._transport.open(self._adapter.request(prompt)) as response:
+        request = self._adapter.request(prompt)
+        async with self._transport.open(request) as response:
             encoding = response.headers.get("content-encoding", "identity")
             if not 200 <= response.status < 300:
                 body = await response.read_error() if encoding == "identity" else b""
@@ -47,7 +50,9 @@ class HttpChannel:
             if encoding != "identity":
                 what = sentence(self._provider, f"sent '{encoding}', which we did not accept")
                 raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
-            yield _Batches(response, self._adapter.decoder())
+            ids = (response.headers.get(name) for name in _REQUEST_IDS)
+            notes = Notes(request.dropped, next(filter(None, ids), None))
+            yield _Batches(response, self._adapter.decoder(), notes)
 
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""
@@ -64,18 +69,16 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-class _Batches:
+class _Batches(Reading):
     """The deltas of one answer, a batch for each read that brought some."""
 
-    def __init__(self, response: HttpResponse, decoder: Decoder) -> None:
+    def __init__(self, response: HttpResponse, decoder: Decoder, notes: Notes) -> None:
+        self.notes = notes
         self._response = response
         self._decoder = decoder
         self._last_read_by: float | None = None
         self._failure: TurnFailed | None = None
         self._over = False
-
-    def __aiter__(self) -> AsyncIterator[Deltas]:
-        return self
 
     async def __anext__(self) -> Deltas:
         while not self._over:

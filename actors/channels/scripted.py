@@ -4,12 +4,12 @@ It is the embedded default, and of use in tests: its silences follow trio's cloc
 one they take no time.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from types import TracebackType
 
 import trio
 
-from greenroom.actors.channels.channel import Deltas
+from greenroom.actors.channels.channel import Deltas, Reading
 from greenroom.actors.channels.script import Pause, Step, perform
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure, TurnFailed
@@ -27,7 +27,7 @@ class ScriptedChannel:
         await trio.lowlevel.checkpoint()
 
 
-class Performance(AsyncIterator[Deltas]):
+class Performance(Reading):
     """One answer, played step by step."""
 
     def __init__(self, steps: Iterator[Step]) -> None:

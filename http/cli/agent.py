@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from greenroom.actors.channels.channel import Deltas, TextDelta, ToolCallArguments, ToolCallStart
-from greenroom.actors.channels.foreign import UNREACHABLE
 from greenroom.actors.channels.http_channel import HttpChannel
+from greenroom.actors.channels.transport.foreign import UNREACHABLE
 from greenroom.actors.entries import Prompt, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.house import House, new_id

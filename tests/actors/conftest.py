@@ -4,7 +4,7 @@ Import the names from `tests.actors.conftest`; pytest has it loaded before any t
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from greenroom.actors.channels.channel import (
     Deltas,
     Finish,
     FinishReason,
+    Reading,
     TextDelta,
     ToolCallArguments,
     ToolCallStart,
@@ -188,7 +189,7 @@ class PlayedChannel:
         self.under_way_at_close = self.under_way
 
 
-class Played(AsyncIterator[Deltas]):
+class Played(Reading):
     """One answer, played."""
 
     def __init__(self, channel: PlayedChannel, steps: Sequence[Step]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.channel import Deltas
+from greenroom.actors.channels.channel import Deltas, Reading
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.entries import AssistantEntry, Entry, Prompt, UserEntry, text_of
 from greenroom.actors.turn import TurnEnded
@@ -46,7 +46,7 @@ class Tripping:
         self.under_way: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def open(self, prompt: Prompt) -> AsyncGenerator[AsyncIterator[Deltas]]:
+    async def open(self, prompt: Prompt) -> AsyncGenerator[Reading]:
         self.prompts.append(prompt)
         last = prompt.entries[-1]
         assert isinstance(last, UserEntry)
@@ -63,7 +63,7 @@ class Tripping:
         await self._script.aclose()
 
 
-class Stumbling(AsyncIterator[Deltas]):
+class Stumbling(Reading):
     """Two batches, then a bug."""
 
     def __init__(self, batches: AsyncIterator[Deltas]) -> None:

@@ -19,9 +19,9 @@ from trio.testing import MockClock
 from greenroom.actors.channels.adapter import HttpRequest
 from greenroom.actors.channels.channel import Delta
 from greenroom.actors.channels.http_channel import HttpChannel
-from greenroom.actors.channels.openai_errors import OpenAIErrors
-from greenroom.actors.channels.openai_reply import OpenAIDecoder
-from greenroom.actors.channels.transport import HttpResponse, Transport
+from greenroom.actors.channels.openai.reply import OpenAIDecoder
+from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import Failure, TurnFailed
 from greenroom.actors.settings import ProviderSettings, Secret, TimeLimits
 
@@ -205,7 +205,7 @@ def said(*texts: str) -> list[Json]:
 def decode_pieces(*pieces: bytes) -> Outcome:
     """Return the deltas of an answer that came in these pieces, and how it failed, if it did."""
     ids = itertools.count()
-    decoder = OpenAIDecoder(OpenAIErrors("local"), lambda: f"new-{next(ids)}")
+    decoder = OpenAIDecoder(UpstreamErrors("local"), lambda: f"new-{next(ids)}")
     deltas = [delta for piece in pieces for delta in decoder.feed(piece)]
     try:
         deltas += decoder.end()

@@ -1,17 +1,17 @@
 """The chunks of OpenAI Chat Completions as they arrive, typed as loosely as the world writes them.
 
-It knows the wire's shapes, and leaves every decision to `openai_reply`. Only what is needed of a
+It knows the wire's shapes, and leaves every decision to `reply`. Only what is needed of a
 chunk is named; whatever upstreams disagree on (counts, indexes, arguments) is an `object` that
 the reader judges by itself, so that an odd field never costs the answer. Sources: the chunk object
 in platform.openai.com's API reference; the OpenAI endpoints of Gemini, Groq, DeepSeek and vLLM.
 """
 
 import json
-from typing import cast
 
 import msgspec
 
 from greenroom.actors.channels.channel import Usage
+from greenroom.actors.channels.loose import count, fields
 
 
 class Function(msgspec.Struct):
@@ -110,25 +110,11 @@ def read_usage(value: object) -> Usage | None:
     cached = fields(usage.get("prompt_tokens_details")).get("cached_tokens")
     details = fields(usage.get("completion_tokens_details"))
     return Usage(
-        prompt=_count(usage.get("prompt_tokens")),
-        completion=_count(usage.get("completion_tokens")),
-        cached=_count(usage.get("prompt_cache_hit_tokens") if cached is None else cached),
-        reasoning=_count(details.get("reasoning_tokens")),
+        prompt=count(usage.get("prompt_tokens")),
+        completion=count(usage.get("completion_tokens")),
+        cached=count(usage.get("prompt_cache_hit_tokens") if cached is None else cached),
+        reasoning=count(details.get("reasoning_tokens")),
     )
-
-
-def fields(value: object) -> dict[str, object]:
-    """Return `value` if it is a JSON object, else an empty one."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def items(value: object) -> list[object]:
-    """Return `value` if it is a JSON list, else an empty one."""
-    return cast("list[object]", value) if isinstance(value, list) else []
-
-
-def _count(value: object) -> int:
-    return max(0, int(value)) if isinstance(value, int | float) else 0
 
 
 def _read_strictly(data: bytes) -> list[Chunk]:

@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.inflow import Inflow
+from greenroom.actors.channels.transport.inflow import Inflow
 from greenroom.actors.failure import FailureKind, TurnFailed
 
 

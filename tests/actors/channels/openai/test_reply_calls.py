@@ -10,8 +10,8 @@ from greenroom.actors.channels.channel import (
     ToolCallArguments,
     ToolCallStart,
 )
-from greenroom.actors.channels.openai_errors import OpenAIErrors
-from greenroom.actors.channels.openai_reply import OpenAIDecoder
+from greenroom.actors.channels.openai.reply import OpenAIDecoder
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from tests.actors.channels.conftest import Json, chunk, decode, sse
 
 CALLED = Finish(FinishReason.TOOL_CALLS)
@@ -95,7 +95,7 @@ def test_a_call_without_an_id_gets_one() -> None:
 
 
 def test_made_up_ids_are_short_and_plain() -> None:
-    decoder = OpenAIDecoder(OpenAIErrors("local"))
+    decoder = OpenAIDecoder(UpstreamErrors("local"))
     (start, _) = decoder.feed(sse(fragment("{}", name="f")))
     assert isinstance(start, ToolCallStart)
     assert len(start.id) <= 40

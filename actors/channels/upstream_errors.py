@@ -1,4 +1,4 @@
-"""What the errors of OpenAI and its many imitators mean: status, envelope and names to a `Failure`.
+"""What the errors of upstreams mean, whichever API they speak: status, envelope and names to a `Failure`.
 
 It knows the envelopes in use (an object with `error`, Gemini's list, a plain string, FastAPI's
 `detail`, a flat `message`) and the names that stand in them; nothing of streams. Every text of an
@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 import msgspec
 
-from greenroom.actors.channels.openai_wire import fields, items
+from greenroom.actors.channels.loose import fields, items
 from greenroom.actors.channels.redact import Redactor
 from greenroom.actors.channels.retry_after import retry_after
 from greenroom.actors.channels.wording import sentence
@@ -119,7 +119,7 @@ class _Report(msgspec.Struct, frozen=True):
         return bool(named or _TOO_LONG.search(self.message))
 
 
-class OpenAIErrors:
+class UpstreamErrors:
     """Translates the errors of the upstream `provider`; `secrets` are those that we send it."""
 
     def __init__(self, provider: str, secrets: Iterable[str] = ()) -> None:

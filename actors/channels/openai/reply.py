@@ -2,7 +2,7 @@
 
 It knows in which ways servers differ, and gives out what `Channel` promises: text and calls in
 order, then one `Finish`, then one `Usage`, or a failure. It knows nothing of sockets or time, and the
-cuts between reads change nothing. `openai_wire` has the shapes, `openai_calls` the order of calls.
+cuts between reads change nothing. `wire` has the shapes, `calls` the order of calls.
 
 An answer may come as server-sent events, or whole as one JSON object from a server that does not
 stream; the first byte tells. The end of the answer is held back until the upstream has ended, for
@@ -23,22 +23,21 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
-from greenroom.actors.channels.openai_calls import BadCalls, ToolCalls
-from greenroom.actors.channels.openai_errors import OpenAIErrors
-from greenroom.actors.channels.openai_wire import (
+from greenroom.actors.channels.loose import fields, items
+from greenroom.actors.channels.openai.calls import BadCalls, ToolCalls
+from greenroom.actors.channels.openai.think_tags import ThinkTags
+from greenroom.actors.channels.openai.wire import (
     Call,
     Choice,
     Chunk,
     Message,
     NotAChunk,
     Part,
-    fields,
-    items,
     read_chunks,
     read_usage,
 )
 from greenroom.actors.channels.sse import Event, EventReader
-from greenroom.actors.channels.think_tags import ThinkTags
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import TurnFailed
 
 _REASONS = {
@@ -69,7 +68,7 @@ def _new_call_id() -> str:
 class OpenAIDecoder:
     """A `Decoder` of one answer; `errors` words its failures, `new_id` names nameless calls."""
 
-    def __init__(self, errors: OpenAIErrors, new_id: Callable[[], str] = _new_call_id) -> None:
+    def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = _new_call_id) -> None:
         self._errors = errors
         self._events = EventReader()
         self._begun = False

@@ -12,8 +12,8 @@ from greenroom.actors.channels.channel import (
     TextDelta,
     Usage,
 )
-from greenroom.actors.channels.openai_errors import OpenAIErrors
-from greenroom.actors.channels.openai_reply import OpenAIDecoder
+from greenroom.actors.channels.openai.reply import OpenAIDecoder
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from tests.actors.channels.conftest import DONE, Json, chunk, decode, said, sse
 
 STOP = Finish(FinishReason.STOP)
@@ -244,7 +244,7 @@ def test_the_whole_answer_of_a_server_that_does_not_stream(
 
 
 def test_the_decoder_tells_when_to_stop_reading() -> None:
-    decoder = OpenAIDecoder(OpenAIErrors("local"))
+    decoder = OpenAIDecoder(UpstreamErrors("local"))
     state: list[tuple[bool, bool]] = []
     for body in (sse(*said("Hi"), done=b""), sse(END, done=b""), DONE):
         decoder.feed(body)
@@ -253,6 +253,6 @@ def test_the_decoder_tells_when_to_stop_reading() -> None:
 
 
 def test_each_read_gives_what_it_brought() -> None:
-    decoder = OpenAIDecoder(OpenAIErrors("local"))
+    decoder = OpenAIDecoder(UpstreamErrors("local"))
     assert decoder.feed(sse(*said("Hel", "lo"), done=b"")) == (TextDelta("Hel"), TextDelta("lo"))
     assert decoder.feed(b": comment\n\n") == ()

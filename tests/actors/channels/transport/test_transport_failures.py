@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from greenroom.actors.channels.transport import Transport
+from greenroom.actors.channels.transport.pooled import Transport
 from greenroom.actors.failure import FailureKind, TurnFailed
 from tests.actors.channels.conftest import (
     STREAM_HEAD,

@@ -1,6 +1,6 @@
 """The adapter of OpenAI Chat Completions and of every server that speaks it.
 
-It puts together what `openai_request`, `openai_reply` and `openai_errors` know, and adds where an
+It puts together what `request`, `reply` and `upstream_errors` know, and adds where an
 upstream is and how it is told who we are.
 """
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.openai_errors import OpenAIErrors
-from greenroom.actors.channels.openai_reply import OpenAIDecoder
-from greenroom.actors.channels.openai_request import encode_prompt
+from greenroom.actors.channels.openai.reply import OpenAIDecoder
+from greenroom.actors.channels.openai.request import encode_prompt
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure
 from greenroom.actors.settings import ProviderSettings
@@ -32,7 +32,7 @@ class OpenAIAdapter:
         self._url = _endpoint(settings.base_url)
         # A header's last word is the key itself where a scheme stands before it.
         secrets = [word for value in theirs.values() for word in (value, value.split(" ")[-1])]
-        self._errors = OpenAIErrors(settings.id, [key or "", *secrets])
+        self._errors = UpstreamErrors(settings.id, [key or "", *secrets])
 
     def request(self, prompt: Prompt) -> HttpRequest:
         """Return the call that asks for a streamed answer to `prompt`."""

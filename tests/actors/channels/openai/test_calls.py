@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.channel import ToolCallArguments, ToolCallStart
-from greenroom.actors.channels.openai_calls import BadCalls, CallDelta, ToolCalls
-from greenroom.actors.channels.openai_wire import Call, Custom, Function
+from greenroom.actors.channels.openai.calls import BadCalls, CallDelta, ToolCalls
+from greenroom.actors.channels.openai.wire import Call, Custom, Function
 
 
 def part(

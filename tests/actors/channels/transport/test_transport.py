@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from greenroom.actors.channels.transport import Transport
+from greenroom.actors.channels.transport.pooled import Transport
 from tests.actors.channels.conftest import LIMITS, STREAM_HEAD, Peer, Upstream, chunked, post, whole
 
 

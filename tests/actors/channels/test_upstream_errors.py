@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors.channels.openai_errors import OpenAIErrors
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import Failure, FailureKind
 
 KEY = "hunter2-hunter2"
-ERRORS = OpenAIErrors("local", [KEY])
+ERRORS = UpstreamErrors("local", [KEY])
 Body = str | dict[str, object] | list[object]
 
 QUOTA_CODES = ["insufficient_quota", "billing_hard_limit_reached", "billing_not_active"]

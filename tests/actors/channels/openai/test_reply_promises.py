@@ -13,6 +13,7 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
+from greenroom.actors.entries import Keepsake
 from tests.actors.channels.conftest import DONE, Json, chunk, decode_pieces, sse
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
@@ -21,7 +22,7 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
 def in_order(deltas: list[Delta]) -> bool:
     """Whether a whole answer keeps the promises of `Channel`."""
     calls = -1
-    finished = counted = 0
+    finished = counted = kept = 0
     for delta in deltas:
         match delta:
             case ToolCallStart(index):
@@ -29,6 +30,8 @@ def in_order(deltas: list[Delta]) -> bool:
                 calls = index
             case ToolCallArguments(index):
                 assert index == calls
+            case Keepsake():
+                kept += 1
             case Finish():
                 finished += 1
             case Usage():
@@ -36,7 +39,7 @@ def in_order(deltas: list[Delta]) -> bool:
             case TextDelta() | ReasoningDelta() | RefusalDelta():
                 assert delta.text
         assert not finished or isinstance(delta, Finish | Usage)
-    return finished == 1 and counted <= 1
+    return finished == 1 and counted <= 1 and kept <= 1
 
 
 TEXT = st.none() | st.text(max_size=4) | st.sampled_from(["<think>", "</think>"])

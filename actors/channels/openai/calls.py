@@ -12,7 +12,7 @@ import msgspec
 
 from greenroom.actors.channels.channel import ToolCallArguments, ToolCallStart
 from greenroom.actors.channels.lines import MAX_SIZE
-from greenroom.actors.channels.openai_wire import Call
+from greenroom.actors.channels.openai.wire import Call
 
 CallDelta = ToolCallStart | ToolCallArguments
 

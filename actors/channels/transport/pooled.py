@@ -22,8 +22,8 @@ import httpx2
 import trio
 
 from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.foreign import failure_of, unaskable
-from greenroom.actors.channels.inflow import Inflow
+from greenroom.actors.channels.transport.foreign import failure_of, unaskable
+from greenroom.actors.channels.transport.inflow import Inflow
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.settings import TimeLimits

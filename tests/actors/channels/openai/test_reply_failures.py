@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.channel import TextDelta
-from greenroom.actors.channels.openai_errors import OpenAIErrors
-from greenroom.actors.channels.openai_reply import OpenAIDecoder
+from greenroom.actors.channels.openai.reply import OpenAIDecoder
+from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from tests.actors.channels.conftest import DONE, chunk, decode, said, sse
 
@@ -99,7 +99,7 @@ def test_an_answer_with_nothing_in_it_is_an_error(body: bytes) -> None:
 
 
 def test_a_page_is_an_error_at_once() -> None:
-    decoder = OpenAIDecoder(OpenAIErrors("local"))
+    decoder = OpenAIDecoder(UpstreamErrors("local"))
     decoder.feed(b"\r\n<")
     assert decoder.done
     with pytest.raises(TurnFailed, match="a page that is not its API's"):

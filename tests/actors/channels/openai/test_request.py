@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from greenroom.actors.channels.openai_request import encode_prompt
+from greenroom.actors.channels.openai.request import encode_prompt
 from greenroom.actors.entries import (
     AssistantEntry,
     Entry,

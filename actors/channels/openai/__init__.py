@@ -1,0 +1,1 @@
+"""OpenAI Chat Completions, and every server that calls itself compatible with it."""
