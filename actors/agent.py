@@ -2,7 +2,8 @@
 
 import msgspec
 
-from greenroom.actors.session import Providers, Session, SessionMessage
+from greenroom.actors.run import Upstreams
+from greenroom.actors.session import Session, SessionMessage
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.runtime import Actor, Directory, Request
 
@@ -30,10 +31,10 @@ class Rooms:
     """
 
     def __init__(
-        self, settings: AgentSettings, limits: SessionLimits, providers: Providers
+        self, settings: AgentSettings, limits: SessionLimits, upstreams: Upstreams
     ) -> None:
         def session(key: str) -> Session:
-            return Session(key, settings, limits, providers)
+            return Session(key, settings, limits, upstreams)
 
         self.sessions: Sessions = Directory(session, limit=limits.live_sessions)
         self.passing: Sessions = Directory(session, limit=limits.live_sessions)

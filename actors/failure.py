@@ -38,6 +38,10 @@ class FailureKind(StrEnum):
     """The provider failed, could not be reached, or sent what is not its protocol."""
 
 
+UNREACHABLE = "unreachable"
+"""The code of a failure for which nothing was sent, because there was no connection."""
+
+
 class Failure(msgspec.Struct, frozen=True):
     """A failed turn: what to tell its caller.
 

@@ -6,6 +6,7 @@ HTTP requests and the command line both enter here, so that selection, limits an
 import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
+from random import Random
 
 import trio
 
@@ -13,7 +14,8 @@ from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
-from greenroom.actors.provider import Lease, LeaseEnded, Provider
+from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
+from greenroom.actors.run import Upstreams
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
@@ -47,9 +49,11 @@ class House:
         settings: HouseSettings,
         rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
+        providers: tuple[Ref[ProviderMessage], ...],
     ) -> None:
         self._rooms = rooms
         self._refs = refs
+        self._providers = providers
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
         self.models = self._selector.models
@@ -59,18 +63,20 @@ class House:
         cls, system: System, settings: HouseSettings, connect: Connect = connect_channel
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash."""
-        providers: dict[str, Ref[Lease | LeaseEnded]] = {}
+        random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
+        providers: dict[str, Ref[ProviderMessage]] = {}
         for provider in settings.providers:
-            create = partial(Provider, provider, connect)
+            create = partial(Provider, provider, connect, random)
             name = f"provider:{provider.id}"
             providers[provider.id] = await system.supervise(create, name, ALWAYS)
+        upstreams = Upstreams(providers, settings.patience, random)
         rooms: dict[str, Rooms] = {}
         refs: list[Ref[Describe]] = []
         for agent in settings.agents:
-            rooms[agent.id] = Rooms(agent, settings.sessions, providers)
+            rooms[agent.id] = Rooms(agent, settings.sessions, upstreams)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        return cls(settings, rooms, tuple(refs))
+        return cls(settings, rooms, tuple(refs), tuple(providers.values()))
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
@@ -92,6 +98,10 @@ class House:
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""
         return tuple([await ref.ask(Describe()) for ref in self._refs])
+
+    async def provider_status(self) -> tuple[ProviderStatus, ...]:
+        """Ask every provider how it is; the caller sets the deadline."""
+        return tuple([await ref.ask(DescribeProvider()) for ref in self._providers])
 
     async def close(self, grace: float) -> None:
         """Stop the agents, their sessions and runs; who has not ended in `grace` seconds is cancelled.

@@ -38,12 +38,16 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Where a turn goes; an `ephemeral` session is this turn's alone."""
+    """Where a turn goes; an `ephemeral` session is this turn's alone.
+
+    `fallbacks` are those of the agent's own model; a model that the caller names has none.
+    """
 
     agent: str
     session: str
     ephemeral: bool
     route: Route
+    fallbacks: tuple[Route, ...] = ()
 
 
 class Selector:
@@ -52,7 +56,7 @@ class Selector:
     def __init__(self, settings: HouseSettings) -> None:
         self._agents = {agent.id: agent for agent in settings.agents}
         self._default = settings.default_agent
-        self._router = Router(settings.providers)
+        self._router = Router(settings.providers, settings.names)
 
     @property
     def models(self) -> tuple[RoutableModel, ...]:
@@ -73,13 +77,17 @@ class Selector:
         agent = self._agent(named, "model" if wish.agent is None else "x-openclaw-agent-id")
         own = agent.model if is_agent_form else wish.model
         route = self._router.resolve(wish.override or own)
+        fallbacks: tuple[Route, ...] = ()
+        if is_agent_form and wish.override is None:
+            fallbacks = tuple(self._router.resolve(name) for name in agent.fallbacks)
+        ephemeral = False
         if key is not None:
-            return Selection(agent.id, key, ephemeral=False, route=route)
-        if wish.user is not None:
+            session = key
+        elif wish.user is not None:
             session = _user_key(agent.id, wish.user)
-            return Selection(agent.id, session, ephemeral=False, route=route)
-        session = f"agent:{agent.id}:openai:{secrets.token_hex(16)}"
-        return Selection(agent.id, session, ephemeral=True, route=route)
+        else:
+            session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
+        return Selection(agent.id, session, ephemeral, route, fallbacks)
 
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent of ours, in any of its forms."""

@@ -5,22 +5,19 @@ turn changes the transcript once, at its end, and the client hears of that end a
 """
 
 from collections import deque
-from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
 
 from greenroom.actors.answer import Answer
+from greenroom.actors.attempts import Attempts
 from greenroom.actors.entries import Entry, Prompt, SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.provider import Lease, LeaseEnded
-from greenroom.actors.run import Begin, Run, RunResult
+from greenroom.actors.run import Begin, Run, RunResult, Upstreams
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.turn import Submit, TurnEnded, TurnEvent, TurnRequest
-from greenroom.runtime import Actor, Ending, Finished, Message, Ref, StreamPort
-
-Providers = Mapping[str, Ref[Lease | LeaseEnded]]
+from greenroom.runtime import Actor, Ending, Finished, Message, StreamPort
 
 
 class RunEnded(Message, frozen=True):
@@ -53,12 +50,12 @@ class Session(Actor[SessionMessage]):
     """The actor of one session key."""
 
     def __init__(
-        self, key: str, agent: AgentSettings, limits: SessionLimits, providers: Providers
+        self, key: str, agent: AgentSettings, limits: SessionLimits, upstreams: Upstreams
     ) -> None:
         self._key = key
         self._agent = agent
         self._limits = limits
-        self._providers = providers
+        self._upstreams = upstreams
         self._transcript = Transcript()
         self._waiting: deque[_Waiting] = deque()
         self._running: _Running | None = None
@@ -100,7 +97,6 @@ class Session(Actor[SessionMessage]):
                 self.stop()
 
     async def _begin(self, turn: TurnRequest, port: StreamPort[TurnEvent]) -> None:
-        provider = self._providers[turn.route.provider]
         instructions, sent = _split(self._agent, turn.entries)
         plan = self._transcript.reconcile(sent)
         prompt = Prompt(
@@ -112,7 +108,8 @@ class Session(Actor[SessionMessage]):
             sampling=turn.sampling,
             extra=turn.extra,
         )
-        run = Run(turn.id, turn.route, prompt, provider, port, self._agent.time_limit)
+        attempts = Attempts(turn.route, turn.fallbacks, self._upstreams.random)
+        run = Run(turn.id, attempts, prompt, self._upstreams, port, self._agent.time_limit)
         ref = await self.spawn(run, turn.id)
         self.watch(ref, RunEnded)
         self._running = _Running(turn, port, plan)
@@ -123,11 +120,11 @@ class Session(Actor[SessionMessage]):
         if running is None:
             return
         match ending:
-            case Finished(value=RunResult(answer, failure)):
+            case Finished(value=RunResult(answer, failure, cost=cost)):
                 self._keep(running, answer)
                 if answer.reason is not None:
                     # It is whole, whatever came after it.
-                    running.port.close(TurnEnded(answer.reason, answer.usage))
+                    running.port.close(TurnEnded(answer.reason, answer.usage, cost))
                 elif failure is not None:
                     running.port.fail(TurnFailed(failure))
                 else:

@@ -35,6 +35,39 @@ class TimeLimits(msgspec.Struct, frozen=True):
     silence: float = 120.0
 
 
+class Cost(msgspec.Struct, frozen=True):
+    """A model's prices: money per million tokens, in whatever currency the configuration thinks."""
+
+    input: float = 0.0
+    output: float = 0.0
+    cache_read: float = 0.0
+    cache_write: float = 0.0
+
+
+class Cooldown(msgspec.Struct, frozen=True):
+    """When a failing upstream rests: after so many `failures` in a row, for `seconds`; with 0 never.
+
+    Each further rest is twice as long, `most` seconds at most; an upstream's own wish to be left alone
+    counts up to that, too.
+    """
+
+    failures: int = 5
+    seconds: float = 15.0
+    most: float = 300.0
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """How often a call is made again that failed before its first word, and after how many seconds.
+
+    The n-th waits `first * 2 ** (n - 1)`, or as long as the upstream asks. Who asks for more than
+    `most` seconds is not waited for.
+    """
+
+    times: int = 2
+    first: float = 0.5
+    most: float = 8.0
+
+
 class ModelSettings(msgspec.Struct, frozen=True):
     """A model that a provider is known to have; sizes in tokens."""
 
@@ -44,6 +77,7 @@ class ModelSettings(msgspec.Struct, frozen=True):
     input: tuple[str, ...] = ("text",)
     context_window: int | None = None
     max_tokens: int | None = None
+    cost: Cost | None = None
 
 
 class ProviderSettings(msgspec.Struct, frozen=True):
@@ -62,10 +96,12 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     limits: TimeLimits = TimeLimits()
     max_concurrent: int = 512
     max_waiting: int = 1024
+    retry: Retry = Retry()
+    cooldown: Cooldown = Cooldown()
 
 
 class AgentSettings(msgspec.Struct, frozen=True):
-    """One agent: `model` is "<provider>/<model>".
+    """One agent: `model` is "<provider>/<model>", `fallbacks` those to go on with where it fails.
 
     `time_limit` bounds a run, in seconds, and can be infinite.
     """
@@ -75,6 +111,7 @@ class AgentSettings(msgspec.Struct, frozen=True):
     name: str | None = None
     instructions: str | None = None
     time_limit: float = 600.0
+    fallbacks: tuple[str, ...] = ()
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
@@ -84,10 +121,26 @@ class SessionLimits(msgspec.Struct, frozen=True):
     live_sessions: int = 20_000
 
 
+class Names(msgspec.Struct, frozen=True):
+    """What a model's bare name means.
+
+    `aliases` go to "<provider>/<model>"; `patterns`, with `*` for anything, in order, to a provider or
+    to one model of it.
+    """
+
+    aliases: dict[str, str] = {}
+    patterns: tuple[tuple[str, str], ...] = ()
+
+
 class HouseSettings(msgspec.Struct, frozen=True):
-    """Everything the actors need to know; agent ids are lower case, the default agent is one of them."""
+    """Everything the actors need to know; agent ids are lower case, the default agent is one of them.
+
+    `patience` is how many seconds a turn may wait for its first word, all attempts together.
+    """
 
     agents: tuple[AgentSettings, ...]
     default_agent: str
     providers: tuple[ProviderSettings, ...]
     sessions: SessionLimits = SessionLimits()
+    names: Names = Names()
+    patience: float = 90.0

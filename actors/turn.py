@@ -20,15 +20,17 @@ class Route(msgspec.Struct, frozen=True):
 class TurnRequest(msgspec.Struct, frozen=True):
     """One request, free of its wire format.
 
-    `entries` are its messages in order; those of the system count for this turn alone. `extra` holds
-    fields that only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one
-    of its session, which ends with it. The client of a `streamed` turn sees the answer while it comes,
-    so what it has seen is kept if the answer is cut; otherwise nothing of it is.
+    `route` answers, or where it fails before its first word one of `fallbacks`, in order. `entries`
+    are its messages in order; those of the system count for this turn alone. `extra` holds fields that
+    only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one of its session,
+    which ends with it. The client of a `streamed` turn sees the answer while it comes, so what it has
+    seen is kept if the answer is cut; otherwise nothing of it is.
     """
 
     id: str
     route: Route
     entries: tuple[Entry, ...]
+    fallbacks: tuple[Route, ...] = ()
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
@@ -38,11 +40,18 @@ class TurnRequest(msgspec.Struct, frozen=True):
     streamed: bool = False
 
 
+class Served(msgspec.Struct, frozen=True):
+    """Who answers a turn, at which attempt, counted from 1."""
+
+    route: Route
+    attempt: int
+
+
 class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     """The model has said its first word, or ended without one."""
 
     turn: str
-    route: Route
+    served: Served
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
@@ -52,10 +61,14 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 
 
 class TurnEnded(msgspec.Struct, frozen=True, tag="ended"):
-    """The answer is whole, and kept in the transcript; the last event of a turn."""
+    """The answer is whole, and kept in the transcript; the last event of a turn.
+
+    `cost` is money by the configuration's prices, None where the model has none.
+    """
 
     reason: FinishReason
     usage: Usage
+    cost: float | None = None
 
 
 TurnEvent = TurnStarted | Progress | TurnEnded

@@ -31,10 +31,12 @@ class Record(msgspec.Struct):
     session: str | None = None
     turn: str | None = None
     model: str | None = None
+    attempt: int | None = None
     stream: bool | None = None
     first_event_s: float | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cost: float | None = None
     error: str | None = None
 
 

@@ -66,6 +66,7 @@ def read_order(
     turn = TurnRequest(
         id=new_id(),
         route=selection.route,
+        fallbacks=selection.fallbacks,
         entries=entries,
         tools=tools,
         tool_choice=tool_choice,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from greenroom.actors.house import House
-from greenroom.actors.turn import Progress, TurnEnded, TurnEvent, TurnStarted
+from greenroom.actors.turn import Progress, Served, TurnEnded, TurnEvent, TurnStarted
 from greenroom.http.access import Record, record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.checks import Order, read_order
@@ -135,17 +135,19 @@ class Completions:
         self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
     ) -> None:
         builder = CompletionBuilder()
+        served: Served | None = None
         begun = trio.current_time()
         async for event in events:
             match event:
-                case TurnStarted():
-                    record.first_event_s = round(trio.current_time() - begun, 6)
+                case TurnStarted(_, served):
+                    _note_start(record, served, trio.current_time() - begun)
                 case Progress(deltas):
                     builder.progress(deltas)
                 case TurnEnded():
                     _count(record, event)
                     body = builder.end(event, *_identity(order))
-                    await exchange.respond(200, (JSON_TYPE, *_headers(order)), body)
+                    headers = (JSON_TYPE, *_headers(order), *_headers_of(served, event.cost))
+                    await exchange.respond(200, headers, body)
 
     async def _stream(
         self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
@@ -156,18 +158,19 @@ class Completions:
         first: TurnEvent | None = None
         with trio.move_on_after(limits.first_event):
             first = await anext(events)
-        await exchange.start(200, (*SSE_HEADERS, *_headers(order)))
-        if first is None:
+        served = first.served if isinstance(first, TurnStarted) else None
+        await exchange.start(200, (*SSE_HEADERS, *_headers(order), *_headers_of(served, None)))
+        if served is None:
             await exchange.write(KEEP_ALIVE)
         else:
-            record.first_event_s = round(trio.current_time() - begun, 6)
+            _note_start(record, served, trio.current_time() - begun)
         while (batch := await _next_batch(events, limits.heartbeat)) is not None:
             pieces: list[bytes] = []
             ended = False
             for event in batch:
                 match event:
-                    case TurnStarted():
-                        record.first_event_s = round(trio.current_time() - begun, 6)
+                    case TurnStarted(_, served):
+                        _note_start(record, served, trio.current_time() - begun)
                     case Progress(deltas):
                         pieces.append(encoder.progress(deltas))
                     case TurnEnded():
@@ -199,8 +202,24 @@ def _headers(order: Order) -> tuple[Header, ...]:
     return (
         (b"x-greenroom-agent", selection.agent.encode()),
         (b"x-greenroom-session-key", _printable(selection.session)),
-        (b"x-greenroom-model", _printable(str(selection.route))),
     )
+
+
+def _headers_of(served: Served | None, cost: float | None) -> tuple[Header, ...]:
+    """Return what is known of who answers; nothing where the head goes out before the first word."""
+    if served is None:
+        return ()
+    headers = (
+        (b"x-greenroom-provider", _printable(served.route.provider)),
+        (b"x-greenroom-model", _printable(str(served.route))),
+        (b"x-greenroom-attempt", str(served.attempt).encode()),
+    )
+    return headers if cost is None else (*headers, (b"x-greenroom-cost", f"{cost:.9g}".encode()))
+
+
+def _note_start(record: Record, served: Served, seconds: float) -> None:
+    record.first_event_s = round(seconds, 6)
+    record.model, record.attempt = str(served.route), served.attempt
 
 
 def _printable(text: str) -> bytes:
@@ -214,3 +233,4 @@ def _printable(text: str) -> bytes:
 def _count(record: Record, ended: TurnEnded) -> None:
     record.prompt_tokens = ended.usage.prompt
     record.completion_tokens = ended.usage.completion
+    record.cost = ended.cost

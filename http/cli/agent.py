@@ -11,9 +11,8 @@ import msgspec
 
 from greenroom.actors.channels.channel import Deltas, TextDelta, ToolCallArguments, ToolCallStart
 from greenroom.actors.channels.http_channel import HttpChannel
-from greenroom.actors.channels.transport.foreign import UNREACHABLE
 from greenroom.actors.entries import Prompt, UserEntry
-from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 from greenroom.actors.house import House, new_id
 from greenroom.actors.selection import Wish, main_session
 from greenroom.actors.settings import ProviderSettings, Secret
@@ -56,6 +55,7 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
             turn = TurnRequest(
                 id=new_id(),
                 route=selection.route,
+                fallbacks=selection.fallbacks,
                 entries=(UserEntry(order.message),),
                 streamed=True,
             )

@@ -4,7 +4,9 @@ Import the names from `tests.actors.conftest`; pytest has it loaded before any t
 """
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -37,8 +39,15 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.provider import Lease, LeaseEnded, Provider
-from greenroom.actors.settings import AgentSettings, ProviderSettings, SessionLimits
+from greenroom.actors.provider import Lease, Provider, ProviderMessage
+from greenroom.actors.run import Upstreams
+from greenroom.actors.settings import (
+    AgentSettings,
+    Cooldown,
+    ProviderSettings,
+    Retry,
+    SessionLimits,
+)
 from greenroom.actors.transcript import Sent
 from greenroom.actors.turn import (
     Progress,
@@ -242,6 +251,9 @@ class Played(Reading):
 HERE = Route("here", "m")
 """The model of every stage."""
 
+PATIENCE_S = math.inf
+"""How long a first word may take."""
+
 
 def turn_of(
     id_: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
@@ -273,9 +285,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class Stage:
     """One agent with one provider."""
 
-    def __init__(
-        self, host: Rooms, agent: Ref[Describe], provider: Ref[Lease | LeaseEnded]
-    ) -> None:
+    def __init__(self, host: Rooms, agent: Ref[Describe], provider: Ref[ProviderMessage]) -> None:
         self.host = host
         self.agent = agent
         self.provider = provider
@@ -307,9 +317,9 @@ class Stage:
         return await self.agent.ask(Describe())
 
 
-async def has_a_free_permit(provider: Ref[Lease | LeaseEnded]) -> bool:
+async def has_a_free_permit(provider: Ref[ProviderMessage]) -> bool:
     """Whether a call could begin now."""
-    async with provider.stream(Lease()) as lease:
+    async with provider.stream(Lease("m")) as lease:
         await wait_all_tasks_blocked()
         return lease.receive_nowait() is not None
 
@@ -327,11 +337,17 @@ async def set_stage(
 ) -> Stage:
     """Start a provider of `channel` and an agent that uses it."""
     settings = ProviderSettings(
-        HERE.provider, "scripted", max_concurrent=max_concurrent, max_waiting=max_waiting
+        HERE.provider,
+        "scripted",
+        max_concurrent=max_concurrent,
+        max_waiting=max_waiting,
+        retry=Retry(times=0),
+        cooldown=Cooldown(failures=0),
     )
-    provider = await system.spawn(Provider(settings, lambda _: channel), "provider")
+    provider = await system.spawn(Provider(settings, lambda _: channel, Random(1)), "provider")
     agent = AgentSettings("main", str(HERE), instructions=instructions, time_limit=time_limit)
-    rooms = Rooms(agent, SessionLimits(waiting_turns, live_sessions), {HERE.provider: provider})
+    upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
+    rooms = Rooms(agent, SessionLimits(waiting_turns, live_sessions), upstreams)
     return Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)
 
 

@@ -1,6 +1,7 @@
 """A provider bounds the calls under way, serves who waits in order, and never loses a permit."""
 
 from collections.abc import Awaitable, Callable
+from random import Random
 
 import pytest
 import trio
@@ -10,12 +11,12 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.provider import RETRY_AFTER_S, Lease, LeaseEnded, Provider
+from greenroom.actors.provider import RETRY_AFTER_S, Lease, Provider, ProviderMessage
 from greenroom.actors.settings import ProviderSettings
 from greenroom.runtime import Actor, ActorStopped, Message, NotAccepted, Ref, StartFailed, System
 from tests.actors.conftest import PlayedChannel, a_system, in_virtual_time
 
-ProviderRef = Ref[Lease | LeaseEnded]
+ProviderRef = Ref[ProviderMessage]
 
 
 async def open_provider(
@@ -24,7 +25,7 @@ async def open_provider(
     provider = ProviderSettings(
         "up", "scripted", max_concurrent=max_concurrent, max_waiting=max_waiting
     )
-    return await system.spawn(Provider(provider, lambda _: channel), "provider")
+    return await system.spawn(Provider(provider, lambda _: channel, Random(1)), "provider")
 
 
 class Holder:
@@ -43,7 +44,7 @@ class Holder:
         try:
             with self._scope:
                 arrivals.append(self)
-                async with self._provider.stream(Lease()) as lease:
+                async with self._provider.stream(Lease("m")) as lease:
                     await anext(lease)
                     self.place = len(granted)
                     granted.append(self)
@@ -121,7 +122,7 @@ async def test_a_permit_carries_the_providers_channel() -> None:
     channel = PlayedChannel()
     async with a_system() as system:
         provider = await open_provider(system, channel)
-        async with provider.stream(Lease()) as lease:
+        async with provider.stream(Lease("m")) as lease:
             assert (await anext(lease)).channel is channel
 
 
@@ -192,7 +193,7 @@ async def test_who_leaves_while_waiting_frees_its_place_and_is_passed_over() -> 
 async def test_who_leaves_before_being_heard_takes_no_permit_with_it() -> None:
     async with a_system() as system, trio.open_nursery() as nursery:
         provider = await open_provider(system, PlayedChannel(), 1)
-        async with provider.stream(Lease()):
+        async with provider.stream(Lease("m")):
             pass
         crowd = Crowd(provider, nursery)
         (holder,) = await crowd.join(1)
@@ -212,7 +213,7 @@ class Borrower(Actor[Work]):
         self._then = then
 
     async def receive(self, message: Work) -> None:
-        async with self._provider.stream(Lease()) as lease:
+        async with self._provider.stream(Lease("m")) as lease:
             await anext(lease)
             await self._then()
 
@@ -256,7 +257,7 @@ async def test_at_its_end_who_waits_is_told_and_the_channel_is_closed_once(end: 
     channel = PlayedChannel()
     async with a_system() as system:
         provider = await open_provider(system, channel)
-        async with provider.stream(Lease()) as held, provider.stream(Lease()) as waiting:
+        async with provider.stream(Lease("m")) as held, provider.stream(Lease("m")) as waiting:
             await anext(held)
             provider.kill() if end == "kill" else provider.stop()
             with pytest.raises(ActorStopped):
@@ -264,7 +265,7 @@ async def test_at_its_end_who_waits_is_told_and_the_channel_is_closed_once(end: 
         await provider.stopped()
         assert channel.closed == 1
         with pytest.raises(NotAccepted):
-            async with provider.stream(Lease()):
+            async with provider.stream(Lease("m")):
                 pass
     assert channel.closed == 1
 
@@ -275,7 +276,9 @@ async def test_a_channel_that_cannot_be_made_fails_the_start(trouble: list[str])
 
     async with a_system() as system:
         with pytest.raises(StartFailed) as caught:
-            await system.spawn(Provider(ProviderSettings("up", "scripted"), connect), "provider")
+            await system.spawn(
+                Provider(ProviderSettings("up", "scripted"), connect, Random(1)), "provider"
+            )
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
     trouble.remove("actor.crashed")
 

@@ -4,7 +4,7 @@ import pytest
 
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.routing import RoutableModel, Router
-from greenroom.actors.settings import ModelSettings, ProviderSettings
+from greenroom.actors.settings import ModelSettings, Names, ProviderSettings
 from greenroom.actors.turn import Route
 
 
@@ -47,7 +47,7 @@ def test_a_name_means(name: str, route: Route) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "gpt-5", "GPT-4o", "gpt-4o ", "nobody/gpt-4o", "openai/", "/gpt-4o", "/", "Openai/gpt-4o"],
+    ["", "GPT-4o", "m-1", "nobody/gpt-4o", "openai/", "/gpt-4o", "/", "Openai/gpt-4o"],
 )
 def test_an_unknown_name_is_refused_and_the_known_are_listed(name: str) -> None:
     with pytest.raises(TurnFailed) as caught:
@@ -66,7 +66,7 @@ def test_an_unknown_name_is_refused_and_the_known_are_listed(name: str) -> None:
 
 def test_where_no_model_is_listed_the_refusal_says_so() -> None:
     with pytest.raises(TurnFailed, match=r"Known models: none\."):
-        Router([provider("empty")]).resolve("gpt-4o")
+        Router([provider("empty")]).resolve("m")
 
 
 def test_a_refusal_lists_twenty_models_at_most() -> None:
@@ -87,3 +87,85 @@ def test_the_listed_models_are_named_with_their_provider_in_order() -> None:
 def test_every_listed_model_is_found_under_its_listed_name() -> None:
     for model in ROUTER.models:
         assert str(ROUTER.resolve(model.id)) == model.id
+
+
+WELL_KNOWN = [provider("openai"), provider("anthropic"), provider("ollama"), provider("local")]
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("gpt-4o", "openai"),
+        ("gpt-5-mini", "openai"),
+        ("chatgpt-4o-latest", "openai"),
+        ("o3", "openai"),
+        ("o4-mini", "openai"),
+        ("ft:gpt-4o:acme::1", "openai"),
+        ("claude-sonnet-4-20250514", "anthropic"),
+        ("llama3", "ollama"),
+        ("llama3:8b", "ollama"),
+        ("qwen2.5-coder:7b", "ollama"),
+        ("mistral-small", "ollama"),
+        ("deepseek-r1:70b", "ollama"),
+        # A family within another's pattern.
+        ("gpt-oss:20b", "ollama"),
+    ],
+)
+def test_a_well_known_name_goes_to_its_vendor(name: str, at: str) -> None:
+    assert Router(WELL_KNOWN).resolve(name) == Route(at, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "vendor"),
+    [
+        ("gpt-4o", "OPENAI_API_KEY", "openai"),
+        ("claude-3-haiku", "ANTHROPIC_API_KEY", "anthropic"),
+    ],
+)
+def test_without_its_vendor_the_refusal_says_which_variable_is_missing(
+    name: str, variable: str, vendor: str
+) -> None:
+    with pytest.raises(TurnFailed) as caught:
+        Router([provider("local", "m")]).resolve(name)
+    assert caught.value.failure.message == (
+        f"Model '{name}' not found. Known models: local/m. Set {variable} to have it answered by "
+        f"{vendor}."
+    )
+
+
+NAMES = Names(
+    aliases={"fast": "local/m-1", "gpt-4o": "local/m-2", "local/best": "openai/gpt-5"},
+    patterns=(("gpt-4*", "local"), ("our-*", "local/m-1"), ("*-gone", "nobody"), ("o1", "local/o")),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "route"),
+    [
+        # An alias comes before everything else, and may look like anything.
+        ("fast", Route("local", "m-1")),
+        ("gpt-4o", Route("local", "m-2")),
+        ("local/best", Route("openai", "gpt-5")),
+        # A pattern to a provider keeps the name; one to a model does not.
+        ("gpt-4.1", Route("local", "gpt-4.1")),
+        ("our-own", Route("local", "m-1")),
+        # Its own patterns come before the well-known ones, in order.
+        ("o1", Route("local", "o")),
+        # An explicit provider and a listed id come before patterns.
+        ("openai/gpt-4.1", Route("openai", "gpt-4.1")),
+        ("our-listed", Route("openai", "our-listed")),
+        # What matches no pattern of its own still goes to its vendor.
+        ("gpt-5", Route("openai", "gpt-5")),
+        # A pattern to a provider that is not there is passed over.
+        ("gpt-gone", Route("openai", "gpt-gone")),
+    ],
+)
+def test_what_is_configured_comes_before_what_is_well_known(name: str, route: Route) -> None:
+    router = Router([provider("openai", "our-listed"), provider("local")], NAMES)
+    assert router.resolve(name) == route
+
+
+def test_aliases_are_shown_among_the_models() -> None:
+    models = Router([provider("local", "m-1"), provider("openai")], NAMES).models
+    assert [model.id for model in models] == ["local/m-1", "fast", "gpt-4o", "local/best"]
+    assert models[-1] == RoutableModel("local/best", "openai")

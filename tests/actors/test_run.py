@@ -1,11 +1,13 @@
 """A run calls the model, passes on what it says but for the end, and leaves a result however it went."""
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from greenroom.actors.attempts import Attempts
 from greenroom.actors.channels.channel import (
     Deltas,
     Finish,
@@ -16,14 +18,15 @@ from greenroom.actors.channels.channel import (
 )
 from greenroom.actors.entries import AssistantEntry, Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.provider import Lease, LeaseEnded, Provider
-from greenroom.actors.run import Begin, Run, RunResult
-from greenroom.actors.settings import ProviderSettings
-from greenroom.actors.turn import Progress, TurnEvent, TurnStarted
+from greenroom.actors.provider import Lease, Provider, ProviderMessage
+from greenroom.actors.run import Begin, Run, RunResult, Upstreams
+from greenroom.actors.settings import ProviderSettings, Retry
+from greenroom.actors.turn import Progress, Served, TurnEvent, TurnStarted
 from greenroom.runtime import Crashed, Ending, Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
 from tests.actors.conftest import (
     HERE,
+    PATIENCE_S,
     PlayedChannel,
     Step,
     a_system,
@@ -33,13 +36,13 @@ from tests.actors.conftest import (
 )
 
 PROMPT = Prompt("m", (user("Hello"),))
-STARTED = TurnStarted("t1", HERE)
+STARTED = TurnStarted("t1", Served(HERE, 1))
 
 
 class Stand:
     """A run with a provider and a client, by itself."""
 
-    def __init__(self, channel: PlayedChannel, provider: Ref[Lease | LeaseEnded]) -> None:
+    def __init__(self, channel: PlayedChannel, provider: Ref[ProviderMessage]) -> None:
         self.channel = channel
         self.provider = provider
         self.stream: ReplyStream[TurnEvent] = ReplyStream(16)
@@ -47,7 +50,9 @@ class Stand:
         self.ending: Ending | None = None
 
     async def begin(self, system: System, time_limit: float = 600) -> Ref[Begin]:
-        run = Run("t1", HERE, PROMPT, self.provider, self.stream.port, time_limit)
+        upstreams = Upstreams({HERE.provider: self.provider}, PATIENCE_S, Random(1))
+        attempts = Attempts(HERE, (), upstreams.random)
+        run = Run("t1", attempts, PROMPT, upstreams, self.stream.port, time_limit)
         ref = await system.spawn(run, "t1")
         ref.on_end(self._note)
         ref.tell(Begin())
@@ -72,8 +77,10 @@ class Stand:
 
 async def a_stand(system: System, *steps: Step) -> Stand:
     channel = PlayedChannel(steps)
-    settings = ProviderSettings(HERE.provider, "scripted", max_concurrent=1)
-    return Stand(channel, await system.spawn(Provider(settings, lambda _: channel), "provider"))
+    settings = ProviderSettings(HERE.provider, "scripted", max_concurrent=1, retry=Retry(times=0))
+    return Stand(
+        channel, await system.spawn(Provider(settings, lambda _: channel, Random(1)), "provider")
+    )
 
 
 async def test_the_prompt_goes_to_the_channel_and_the_answer_into_the_result() -> None:
@@ -173,7 +180,7 @@ async def test_a_model_that_is_silent_past_the_limit_is_left(
 async def test_waiting_for_a_permit_counts_to_the_limit(autojump_clock: MockClock) -> None:
     async with a_system() as system:
         stand = await a_stand(system, *words("a"))
-        async with stand.provider.stream(Lease()) as lease:
+        async with stand.provider.stream(Lease("m")) as lease:
             await anext(lease)
             await stand.begin(system, time_limit=20)
             result = await stand.result()
@@ -212,11 +219,14 @@ async def test_an_answer_without_an_end_in_sight_is_left(monkeypatch: pytest.Mon
 async def test_a_busy_provider_is_the_runs_failure() -> None:
     async with a_system() as system:
         channel = PlayedChannel()
-        settings = ProviderSettings(HERE.provider, "scripted", max_concurrent=1, max_waiting=0)
-        stand = Stand(
-            channel, await system.spawn(Provider(settings, lambda _: channel), "provider")
+        settings = ProviderSettings(
+            HERE.provider, "scripted", max_concurrent=1, retry=Retry(times=0), max_waiting=0
         )
-        async with stand.provider.stream(Lease()) as lease:
+        stand = Stand(
+            channel,
+            await system.spawn(Provider(settings, lambda _: channel, Random(1)), "provider"),
+        )
+        async with stand.provider.stream(Lease("m")) as lease:
             await anext(lease)
             await stand.begin(system)
             result = await stand.result()

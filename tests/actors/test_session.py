@@ -12,7 +12,7 @@ from greenroom.actors.entries import (
 )
 from greenroom.actors.failure import Failure, FailureKind
 from greenroom.actors.transcript import Plan, Transcript
-from greenroom.actors.turn import Progress, TurnEnded, TurnEvent, TurnStarted
+from greenroom.actors.turn import Progress, Served, TurnEnded, TurnEvent, TurnStarted
 from greenroom.runtime import ActorCrashed, ActorStopped
 from tests.actors.conftest import (
     FAULT,
@@ -43,7 +43,7 @@ async def test_a_turn_starts_goes_on_and_ends() -> None:
         stage = await set_stage(house, PlayedChannel(words("Good ", "day.")))
         outcome = await stage.ask("k", user("Hello"))
     assert outcome.events == (
-        TurnStarted("t1", HERE),
+        TurnStarted("t1", Served(HERE, 1)),
         Progress((TextDelta("Good "),)),
         Progress((TextDelta("day."),)),
         TurnEnded(FinishReason.STOP, Usage(3, 2)),

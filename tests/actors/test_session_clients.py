@@ -155,7 +155,7 @@ async def test_an_ephemeral_session_leaves_no_actor_after_a_client_that_left(
 async def test_an_ephemeral_session_leaves_no_actor_when_its_provider_is_busy() -> None:
     async with a_system() as house:
         stage = await set_stage(house, PlayedChannel(), max_concurrent=1, max_waiting=0)
-        async with stage.provider.stream(Lease()) as lease:
+        async with stage.provider.stream(Lease("m")) as lease:
             await anext(lease)
             outcome = await stage.ask("k", user("a"), ephemeral=True)
         assert outcome.failure is not None

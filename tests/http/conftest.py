@@ -4,11 +4,13 @@ Import the names from `tests.http.conftest`; pytest has it loaded before any tes
 """
 
 import json
+import math
 from collections.abc import (
     Iterable,
     Mapping,
     Sequence,
 )
+from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -21,11 +23,14 @@ from greenroom.actors.channels.channel import (
 )
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.house import House
+from greenroom.actors.run import Upstreams
 from greenroom.actors.settings import (
     AgentSettings,
+    Cooldown,
     HouseSettings,
     ModelSettings,
     ProviderSettings,
+    Retry,
     Secret,
     SessionLimits,
 )
@@ -61,12 +66,18 @@ def house_settings(sessions: SessionLimits | None = None) -> HouseSettings:
         agents=(AgentSettings("main", "scripted/demo"), AgentSettings("beta", "spare/org/m")),
         default_agent="main",
         providers=(
-            ProviderSettings("scripted", "scripted", models=(ModelSettings("demo"),)),
-            ProviderSettings(
-                "spare", "scripted", models=(ModelSettings("demo"), ModelSettings("org/m"))
-            ),
+            _scripted("scripted", "demo"),
+            _scripted("spare", "demo", "org/m"),
         ),
         sessions=sessions or SessionLimits(),
+        patience=math.inf,
+    )
+
+
+def _scripted(id_: str, *models: str) -> ProviderSettings:
+    listed = tuple(map(ModelSettings, models))
+    return ProviderSettings(
+        id_, "scripted", models=listed, retry=Retry(times=0), cooldown=Cooldown(failures=0)
     )
 
 
@@ -331,5 +342,6 @@ def exchange_of(
 def closed_house() -> House:
     """A house that knows its names and answers nobody."""
     settings = house_settings()
-    rooms = {agent.id: Rooms(agent, settings.sessions, {}) for agent in settings.agents}
-    return House(settings, rooms, ())
+    nobody = Upstreams({}, settings.patience, Random(1))
+    rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
+    return House(settings, rooms, (), ())

@@ -31,6 +31,7 @@ async def test_a_turn_is_one_line_with_everything_but_its_words(stream: bool) ->
         "agent": "main",
         "session": "my-session",
         "model": "scripted/demo",
+        "attempt": 1,
         "stream": stream,
         "first_event_s": 2,
         "duration_s": 4,

@@ -207,7 +207,7 @@ class Month:
         )
 
     def chance(self, *of: object) -> Random:
-        return Random(f"{self.seed} {of}")  # noqa: S311 - to be repeated
+        return Random(f"{self.seed} {of}")
 
     def create(self, key: str) -> Session:
         self.lives += 1

@@ -49,7 +49,7 @@ STAYS_AWAY: list[tuple[Policy, Ending]] = [
 
 
 def source(seed: int = 1) -> Random:
-    return Random(seed)  # noqa: S311 - it spreads restarts, and hides nothing
+    return Random(seed)
 
 
 def decision(policy: Policy, ending: Ending, restarts: Restarts, *, told: bool) -> Decision:

@@ -182,7 +182,7 @@ async def ravage(seed: int, system: System) -> tuple[list[Blow], list[str]]:
         await system.spawn(house, "house")
         for number in range(20):
             await house.guests.address(str(number)).ask(Nap(0))
-        random = Random(seed)  # noqa: S311 - to be repeated
+        random = Random(seed)
         chaos = Chaos(system, random, deeds=("crash", "kill"), aim=lambda path: path[-1].isdigit())
         await chaos.rage(8, 1000)
         assert trio.current_time() <= 1000
@@ -208,7 +208,7 @@ def test_chaos_hits_as_often_as_it_is_told_whom_it_is_aimed_at_and_repeats_itsel
 @pytest.mark.rule("P7")
 def test_chaos_without_a_target_does_nothing_and_never_hits_the_root() -> None:
     async def story(system: System) -> None:
-        chaos = Chaos(system, Random(0))  # noqa: S311 - to be repeated
+        chaos = Chaos(system, Random(0))
         assert chaos.strike() is None
         await system.spawn(Sleeper(), "sleeper")
         for _ in range(10):

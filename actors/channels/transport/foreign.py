@@ -13,10 +13,7 @@ from typing import cast
 import httpx2
 
 from greenroom.actors.channels.wording import sentence
-from greenroom.actors.failure import FailureKind, TurnFailed
-
-UNREACHABLE = "unreachable"
-"""The code of a failure for which nothing was sent, because there was no connection."""
+from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 
 
 def failure_of(provider: str, error: httpx2.HTTPError, *, answered: bool) -> TurnFailed:
