@@ -32,7 +32,7 @@ def connect_channel(settings: ProviderSettings) -> Channel:
     match settings.api:
         case "scripted":
             return ScriptedChannel()
-        case "openai-completions":
+        case "openai-completions" | "anthropic-messages" | "ollama":
             return HttpChannel(settings)
 
 

@@ -31,7 +31,7 @@ class TimeLimits(msgspec.Struct, frozen=True):
     """How long to wait for an upstream, each in seconds."""
 
     connect: float = 10.0
-    first_byte: float = 120.0
+    first_byte: float = 60.0
     silence: float = 120.0
 
 
@@ -88,7 +88,7 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     """
 
     id: str
-    api: Literal["openai-completions", "scripted"]
+    api: Literal["openai-completions", "anthropic-messages", "ollama", "scripted"]
     base_url: str = ""
     api_key: Secret | None = None
     headers: dict[str, str] = {}

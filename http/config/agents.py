@@ -2,23 +2,21 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from greenroom.actors.settings import AgentSettings, ProviderSettings
 from greenroom.http.config import schema
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.nodes import KeyPath
-from greenroom.http.config.providers import OPENAI, OPENAI_KEY_VARIABLE, SCRIPTED
-from greenroom.http.config.scalars import suggestion
+from greenroom.http.config.providers import SCRIPTED
+from greenroom.http.config.references import Known, check_reference
 
 MAIN = "main"
 
 _AGENTS = ("agents",)
 _DEFAULTS = ("agents", "defaults")
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_Known = Mapping[str, ProviderSettings]
 
 
 class Household(NamedTuple):
@@ -40,10 +38,11 @@ def resolve_agents(
 ) -> Household:
     """Return the agents with their models; ids come out in lower case."""
     known = {provider.id: provider for provider in providers}
-    model = _model(agents.defaults.model, (*_DEFAULTS, "model"), known, findings)
+    models = _models(agents.defaults.model, (*_DEFAULTS, "model"), known, findings)
     defaults = AgentSettings(
         id=MAIN,
-        model=model or _first_model(providers),
+        model=models.primary or _first_model(providers),
+        fallbacks=models.fallbacks or (),
         instructions=agents.defaults.instructions,
         time_limit=agents.defaults.timeout_seconds or math.inf,
     )
@@ -97,55 +96,44 @@ def _default(entries: tuple[_Entry, ...], findings: Findings) -> str:
 def _agent(
     entry: _Entry,
     defaults: AgentSettings,
-    known: _Known,
+    known: Known,
     findings: Findings,
 ) -> AgentSettings:
     agent = entry.agent
     time_limit = defaults.time_limit
     if agent.timeout_seconds is not None:
         time_limit = agent.timeout_seconds or math.inf
+    models = _models(agent.model, (*entry.path, "model"), known, findings)
     return AgentSettings(
         id=entry.id,
-        model=_model(agent.model, (*entry.path, "model"), known, findings) or defaults.model,
+        model=models.primary or defaults.model,
+        fallbacks=defaults.fallbacks if models.fallbacks is None else models.fallbacks,
         name=agent.name,
         instructions=defaults.instructions if agent.instructions is None else agent.instructions,
         time_limit=time_limit,
     )
 
 
-def _model(
-    choice: str | schema.ModelChoice | None,
-    path: KeyPath,
-    known: _Known,
-    findings: Findings,
-) -> str | None:
+class _Models(NamedTuple):
+    """What an agent's `model` says; None where it says nothing."""
+
+    primary: str | None
+    fallbacks: tuple[str, ...] | None
+
+
+def _models(
+    choice: str | schema.ModelChoice | None, path: KeyPath, known: Known, findings: Findings
+) -> _Models:
     if isinstance(choice, schema.ModelChoice):
-        if choice.fallbacks:
-            findings.ignore((*path, "fallbacks"))
-        return _model(choice.primary, (*path, "primary"), known, findings)
+        if choice.primary is not None:
+            check_reference(choice.primary, (*path, "primary"), known, findings)
+        for index, name in enumerate(choice.fallbacks or ()):
+            check_reference(name, (*path, "fallbacks", index), known, findings)
+        return _Models(choice.primary, choice.fallbacks)
     if choice is not None:
-        _check_reference(choice, path, known, findings)
-    return choice
-
-
-def _check_reference(reference: str, path: KeyPath, known: _Known, findings: Findings) -> None:
-    name, _, model = reference.partition("/")
-    if not name or not model:
-        listing = (
-            provider
-            for provider, settings in known.items()
-            if any(listed.id == reference for listed in settings.models)
-        )
-        provider = next(listing, None)
-        hint = f'; put "{provider}/" before it' if provider else ""
-        findings.problem(path, f'expected "<provider>/<model>", got {findings.shown(path)}{hint}')
-        return
-    if name in known or findings.within(("models", "providers", name)):
-        return
-    hint = suggestion(name, tuple(known)) or f"; known are {', '.join(islice(known, 8))}"
-    if name == OPENAI:
-        hint = f"; set {OPENAI_KEY_VARIABLE} or define models.providers.openai"
-    findings.problem(path, f"no such provider in {findings.shown(path)}{hint}")
+        check_reference(choice, path, known, findings)
+        return _Models(choice, ())
+    return _Models(None, None)
 
 
 def _first_model(providers: tuple[ProviderSettings, ...]) -> str:

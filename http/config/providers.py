@@ -1,30 +1,63 @@
-"""The providers: those of the file, and the two that exist without one.
+"""The providers: those of the file, and the well-known ones that exist without one.
 
-`scripted` is always there, `openai` as soon as OPENAI_API_KEY is set; a file that defines either id
-takes its place.
+`scripted` and `ollama` are always there, `openai` and `anthropic` as soon as their key is set; a file
+that defines an id of these takes its place, with the vendor's api and address where it names none.
 """
 
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
-from greenroom.actors.settings import ModelSettings, ProviderSettings, Secret, TimeLimits
+from greenroom.actors.settings import (
+    Cooldown,
+    Cost,
+    ModelSettings,
+    ProviderSettings,
+    Retry,
+    Secret,
+    TimeLimits,
+)
 from greenroom.http.config import schema
+from greenroom.http.config.addresses import ollama_url, url_fault
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.nodes import KeyPath
 
+
+class Vendor(NamedTuple):
+    """A provider that is known by its id: where it is, and the variables that say so."""
+
+    api: schema.Api
+    url: str
+    url_variable: str
+    key_variable: str | None
+
+
+VENDORS = {
+    "openai": Vendor(
+        "openai-completions", "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY"
+    ),
+    "anthropic": Vendor(
+        "anthropic-messages", "https://api.anthropic.com", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"
+    ),
+    "ollama": Vendor("ollama", "http://127.0.0.1:11434", "OLLAMA_HOST", None),
+}
+
+_AT_ONCE = Retry(times=0)
+_NEVER = Cooldown(failures=0)
 SCRIPTED = ProviderSettings(
-    id="scripted", api="scripted", models=(ModelSettings(id="demo", name="Demo"),)
+    id="scripted",
+    api="scripted",
+    models=(ModelSettings(id="demo", name="Demo"),),
+    retry=_AT_ONCE,
+    cooldown=_NEVER,
 )
-OPENAI = "openai"
-OPENAI_KEY_VARIABLE = "OPENAI_API_KEY"
-OPENAI_URL_VARIABLE = "OPENAI_BASE_URL"
-OPENAI_URL = "https://api.openai.com/v1"
+
+_LOADS_FIRST_S = 90.0
+"""How long an Ollama may take to its first byte, for it loads its model before that."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED_ID = "openclaw"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_URL_RULE = 'expected an http or https URL with a host, such as "https://api.openai.com/v1"'
 
 
 class Headers(dict[str, str]):
@@ -41,8 +74,10 @@ def resolve_providers(
     providers = [
         _provider(name, provider, environ, findings) for name, provider in configured.items()
     ]
-    if OPENAI not in configured and environ.get(OPENAI_KEY_VARIABLE, "").strip():
-        providers.append(_provider(OPENAI, schema.Provider(), environ, findings))
+    for name, vendor in VENDORS.items():
+        has_key = vendor.key_variable is None or environ.get(vendor.key_variable, "").strip()
+        if name not in configured and has_key:
+            providers.append(_provider(name, schema.Provider(), environ, findings))
     if SCRIPTED.id not in configured:
         providers.append(SCRIPTED)
     return tuple(providers)
@@ -61,25 +96,46 @@ def _provider(
         findings.problem(path, "a provider's id is 1 to 64 letters, digits, dots, dashes and _")
     if name.lower() == _RESERVED_ID:
         findings.problem(path, f'"{_RESERVED_ID}/…" names agents; call the provider otherwise')
+    vendor = VENDORS.get(name)
+    api = provider.api or (vendor.api if vendor else "openai-completions")
+    retry, cooldown = provider.retry, provider.cooldown
+    # A script fails where it was told to, and is to be heard at once.
+    retries, failures = (
+        (_AT_ONCE.times, _NEVER.failures)
+        if api == "scripted"
+        else (Retry().times, Cooldown().failures)
+    )
+    first_byte = _LOADS_FIRST_S if api == "ollama" else TimeLimits().first_byte
     return ProviderSettings(
         id=name,
-        api=provider.api,
-        base_url=_base_url(name, provider, environ, findings, path),
+        api=api,
+        base_url=_base_url(name, api, provider, environ, findings, path),
         api_key=_api_key(name, provider, environ, findings, path),
         headers=_headers(provider, findings, path),
         models=_models(provider, findings, path),
         limits=TimeLimits(
             connect=provider.timeouts.connect,
-            first_byte=provider.timeouts.first_byte,
+            first_byte=provider.timeouts.first_byte or first_byte,
             silence=provider.timeouts.silence,
         ),
         max_concurrent=provider.max_concurrent,
         max_waiting=provider.max_waiting,
+        retry=Retry(
+            times=retries if retry.times is None else retry.times,
+            first=retry.first_seconds,
+            most=retry.most_seconds,
+        ),
+        cooldown=Cooldown(
+            failures=failures if cooldown.failures is None else cooldown.failures,
+            seconds=cooldown.seconds,
+            most=cooldown.most_seconds,
+        ),
     )
 
 
 def _base_url(
     name: str,
+    api: schema.Api,
     provider: schema.Provider,
     environ: Mapping[str, str],
     findings: Findings,
@@ -87,36 +143,24 @@ def _base_url(
 ) -> str:
     path = (*path, "baseUrl")
     url = provider.base_url
-    if provider.api == "scripted":
+    vendor = VENDORS.get(name)
+    if api == "scripted":
         if url is not None:
             findings.problem(path, 'the api "scripted" has no upstream; leave it out')
         return ""
     if url is not None:
-        if fault := _url_fault(url):
+        if fault := url_fault(url):
             findings.problem(path, fault)
-    elif name == OPENAI:
-        url = environ.get(OPENAI_URL_VARIABLE, "").strip() or OPENAI_URL
-        if fault := _url_fault(url):
-            findings.outside(OPENAI_URL_VARIABLE, fault)
+    elif vendor is not None and vendor.api == api:
+        url = environ.get(vendor.url_variable, "").strip() or vendor.url
+        if name == "ollama":
+            url = ollama_url(url)
+        if fault := url_fault(url):
+            findings.outside(vendor.url_variable, fault)
     else:
-        findings.problem(path, f'is required with the api "{provider.api}"')
+        findings.problem(path, f'is required with the api "{api}"')
         url = ""
     return url.rstrip("/")
-
-
-def _url_fault(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        return _URL_RULE
-    if not usable or not url.isprintable() or " " in url:
-        return _URL_RULE
-    if parts.username is not None or parts.password is not None:
-        return "must not hold credentials; use apiKey or headers"
-    if parts.query or parts.fragment:
-        return "must end with its path, without ? and #"
-    return None
 
 
 def _api_key(
@@ -164,6 +208,13 @@ def _models(
             input=model.input,
             context_window=model.context_window,
             max_tokens=model.max_tokens,
+            cost=_cost(model.cost),
         )
         for model in provider.models
     )
+
+
+def _cost(cost: schema.Cost | None) -> Cost | None:
+    if cost is None:
+        return None
+    return Cost(cost.input, cost.output, cost.cache_read, cost.cache_write)

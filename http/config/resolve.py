@@ -17,6 +17,7 @@ from greenroom.http.config.configuration import (
 )
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.listening import resolve_host, resolve_port
+from greenroom.http.config.names import resolve_names
 from greenroom.http.config.providers import resolve_providers
 
 _CONSOLE_STYLES: Mapping[str, LogFormat] = {
@@ -94,6 +95,8 @@ def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) ->
             waiting_turns=file.sessions.max_waiting_turns,
             live_sessions=file.sessions.max_live,
         ),
+        names=resolve_names(file.models, providers, findings),
+        patience=file.models.patience_seconds,
     )
 
 

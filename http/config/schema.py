@@ -10,7 +10,10 @@ import msgspec
 
 from greenroom.actors.settings import (
     AgentSettings,
+    Cooldown,
+    HouseSettings,
     ProviderSettings,
+    Retry,
     Secret,
     SessionLimits,
     TimeLimits,
@@ -18,6 +21,7 @@ from greenroom.actors.settings import (
 from greenroom.http.config import ignored
 from greenroom.http.config.configuration import FailureLimits, HttpLimits, LogFormat, LogLevel
 
+Api = Literal["openai-completions", "anthropic-messages", "ollama", "scripted"]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 CountFromZero = Annotated[int, msgspec.Meta(ge=0)]
@@ -33,6 +37,9 @@ _FAILURES = FailureLimits()
 _LIMITS = HttpLimits()
 _TIMES = TimeLimits()
 _SESSIONS = SessionLimits()
+_RETRY = Retry()
+_COOLDOWN = Cooldown()
+_HOUSE = HouseSettings(agents=(), default_agent="", providers=())
 _PROVIDER = ProviderSettings(id="", api="scripted")
 _AGENT = AgentSettings(id="", model="")
 
@@ -132,7 +139,7 @@ class Model(Section, frozen=True):
     name: Name | None = None
     reasoning: bool = False
     input: tuple[Literal["text", "image", "audio", "video"], ...] = ("text",)
-    cost: Cost = Cost()
+    cost: Cost | None = None
     context_window: Count | None = None
     max_tokens: Count | None = None
 
@@ -141,15 +148,31 @@ class Timeouts(Section, frozen=True):
     """`models.providers.<id>.timeouts`."""
 
     connect: Seconds = _TIMES.connect
-    first_byte: Seconds = _TIMES.first_byte
+    first_byte: Seconds | None = None
     silence: Seconds = _TIMES.silence
+
+
+class RetrySection(Section, frozen=True):
+    """`models.providers.<id>.retry`; what it does not say depends on the api."""
+
+    times: CountFromZero | None = None
+    first_seconds: Seconds = _RETRY.first
+    most_seconds: Seconds = _RETRY.most
+
+
+class CooldownSection(Section, frozen=True):
+    """`models.providers.<id>.cooldown`; what it does not say depends on the api."""
+
+    failures: CountFromZero | None = None
+    seconds: Seconds = _COOLDOWN.seconds
+    most_seconds: Seconds = _COOLDOWN.most
 
 
 class Provider(Section, frozen=True):
     """`models.providers.<id>`."""
 
     ignores = ignored.PROVIDER
-    api: Literal["openai-completions", "scripted"] = "openai-completions"
+    api: Api | None = None
     base_url: str | None = None
     api_key: Secret | None = None
     headers: dict[str, Secret] = {}
@@ -157,6 +180,8 @@ class Provider(Section, frozen=True):
     timeouts: Timeouts = Timeouts()
     max_concurrent: Count = _PROVIDER.max_concurrent
     max_waiting: CountFromZero = _PROVIDER.max_waiting
+    retry: RetrySection = RetrySection()
+    cooldown: CooldownSection = CooldownSection()
 
 
 class Models(Section, frozen=True):
@@ -164,13 +189,16 @@ class Models(Section, frozen=True):
 
     ignores = ignored.MODELS
     providers: dict[str, Provider] = {}
+    aliases: dict[str, Name] = {}
+    patterns: dict[str, Name] = {}
+    patience_seconds: Seconds = _HOUSE.patience
 
 
 class ModelChoice(Section, frozen=True):
     """A model, and those to go on with where it fails."""
 
     primary: str | None = None
-    fallbacks: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] | None = None
 
 
 class AgentDefaults(Section, frozen=True):

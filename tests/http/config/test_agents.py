@@ -37,6 +37,25 @@ def test_a_model_is_a_reference_with_or_without_fallbacks(load_text: Load, model
     assert agents(load_text, f"{{entries: {{a: {{model: {model}}}}}}}")[0].model == "p/unlisted"
 
 
+def test_fallbacks_are_the_agents_or_the_defaults(load_text: Load) -> None:
+    text = """{
+      defaults: {model: {primary: "p/m", fallbacks: ["p/n", "scripted/demo"]}},
+      entries: {
+        a: {}, b: {model: {primary: "p/o"}}, c: {model: {fallbacks: ["p/q"]}},
+        d: {model: "p/o"}, e: {model: {fallbacks: []}},
+      },
+    }"""
+    found = {agent.id: (agent.model, agent.fallbacks) for agent in agents(load_text, text)}
+    both = ("p/n", "scripted/demo")
+    assert found == {
+        "a": ("p/m", both),
+        "b": ("p/o", both),
+        "c": ("p/m", ("p/q",)),
+        "d": ("p/o", ()),
+        "e": ("p/m", ()),
+    }
+
+
 def test_a_model_may_hold_slashes(load_text: Load) -> None:
     assert agents(load_text, "{defaults: {model: 'p/org/m'}}")[0].model == "p/org/m"
 
@@ -139,7 +158,7 @@ ID_RULE = (
         ),
         (
             "{list: [{id: 'a', model: 'zzz/m'}]}",
-            'agents.list[0].model: no such provider in "zzz/m"; known are empty, p, scripted',
+            'agents.list[0].model: no such provider in "zzz/m"; known are empty, p, ollama, scripted',
         ),
         (
             "{defaults: {model: 'openai/gpt-4o'}}",

@@ -24,7 +24,7 @@ VALID = """{
     models: [{ id: "m-1", input: ["text"], cost: { input: 0 }, contextWindow: 128000 }],
   } } },
   agents: {
-    defaults: { model: { primary: "local/m-1", fallbacks: ["x/y"] }, timeoutSeconds: 0 },
+    defaults: { model: { primary: "local/m-1", fallbacks: ["scripted/demo"] }, timeoutSeconds: 0 },
     entries: { main: {}, beta: { model: "scripted/demo", default: true } },
   },
   channels: {}, sessions: { maxLive: 5 }, logging: { level: "warn" }, // done

@@ -71,9 +71,6 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
 @pytest.mark.parametrize(
     ("text", "ignored"),
     [
-        ("{agents: {defaults: {model: {fallbacks: ['a']}}}}", ["agents.defaults.model.fallbacks"]),
-        ("{agents: {defaults: {model: {fallbacks: []}}}}", []),
-        ("{agents: {list: [{id: 'a', model: {fallbacks: ['a']}}]}}", ["agents.list[0].model.fallbacks"]),
         ("{gateway: {http: {endpoints: {responses: {enabled: true}}}}}",
          ["gateway.http.endpoints.responses.enabled"]),
         ("{gateway: {http: {endpoints: {responses: {enabled: false}}}}}", []),

@@ -5,10 +5,13 @@ import pytest
 
 from greenroom.actors.settings import (
     AgentSettings,
+    Cooldown,
     HouseSettings,
     ModelSettings,
     ProviderSettings,
+    Retry,
     Secret,
+    TimeLimits,
 )
 from greenroom.http.config import (
     Configuration,
@@ -33,8 +36,18 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
     assert isinstance(auth, TokenAuth)
     assert auth.source == "generated"
     assert len(auth.secret.reveal()) >= 32
+    ollama = ProviderSettings(
+        id="ollama",
+        api="ollama",
+        base_url="http://127.0.0.1:11434",
+        limits=TimeLimits(first_byte=90),
+    )
     scripted = ProviderSettings(
-        id="scripted", api="scripted", models=(ModelSettings(id="demo", name="Demo"),)
+        id="scripted",
+        api="scripted",
+        models=(ModelSettings(id="demo", name="Demo"),),
+        retry=Retry(times=0),
+        cooldown=Cooldown(failures=0),
     )
     assert configuration == Configuration(
         gateway=Gateway(
@@ -49,7 +62,7 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
         house=HouseSettings(
             agents=(AgentSettings(id="main", model="scripted/demo"),),
             default_agent="main",
-            providers=(scripted,),
+            providers=(ollama, scripted),
         ),
         logging=Logging(),
         source=None,

@@ -18,7 +18,7 @@ from greenroom.http.config import (
 from greenroom.http.config.authentication import PASSWORD_VARIABLE, TOKEN_VARIABLE
 from greenroom.http.config.find import VARIABLES
 from greenroom.http.config.listening import PORT_VARIABLE
-from greenroom.http.config.providers import OPENAI_KEY_VARIABLE, OPENAI_URL_VARIABLE
+from greenroom.http.config.providers import VENDORS
 
 Load = Callable[..., Configuration]
 
@@ -58,7 +58,7 @@ def test_the_example_loads_and_means_what_it_says(load_text: Load, example: str)
     assert configuration.gateway.auth == TokenAuth(Secret("gateway"), "configuration")
     assert configuration.gateway.chat_completions is True
     assert configuration.house.agents == (
-        AgentSettings("main", "local/m-1", "Main", "You are helpful.", 600.0),
+        AgentSettings("main", "local/m-1", "Main", "You are helpful.", 600.0, ("scripted/demo",)),
         AgentSettings("beta", "scripted/demo", None, "You are brief.", 60.0),
     )
     assert configuration.house.providers[0].api_key == Secret("local")
@@ -105,8 +105,9 @@ def test_the_reference_knows_every_key(page: str) -> None:
 
 def test_the_page_knows_every_variable(page: str) -> None:
     variables = {
-        TOKEN_VARIABLE, PASSWORD_VARIABLE, PORT_VARIABLE, OPENAI_KEY_VARIABLE, OPENAI_URL_VARIABLE,
-        *VARIABLES,
+        TOKEN_VARIABLE, PASSWORD_VARIABLE, PORT_VARIABLE, *VARIABLES,
+        *(vendor.url_variable for vendor in VENDORS.values()),
+        *(vendor.key_variable for vendor in VENDORS.values() if vendor.key_variable),
     }  # fmt: skip
     assert {variable for variable in variables if f"`{variable}`" not in page} == set()
 

@@ -34,7 +34,7 @@ def test_all_problems_come_at_once_in_the_order_of_lines(problems_of: Problems) 
         'greenroom.json5:8: agents.entries["a b"]: an agent\'s id is 1 to 64 letters, digits, '
         "dashes and _, and begins with a letter or digit",
         'greenroom.json5:9: agents.defaults.model: no such provider in "x/y"; '
-        "known are p, scripted",
+        "known are p, ollama, scripted",
         "greenroom.json5:11: models.providers.p.baseUrl: expected an http or https URL with a "
         'host, such as "https://api.openai.com/v1"',
         'greenroom.json5:12: gatway: unknown key; did you mean "gateway"?',

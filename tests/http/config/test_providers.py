@@ -2,7 +2,16 @@ from collections.abc import Callable
 
 import pytest
 
-from greenroom.actors.settings import ModelSettings, ProviderSettings, Secret, TimeLimits
+from greenroom.actors.settings import (
+    Cooldown,
+    Cost,
+    ModelSettings,
+    Names,
+    ProviderSettings,
+    Retry,
+    Secret,
+    TimeLimits,
+)
 from greenroom.http.config import Configuration
 
 Load = Callable[..., Configuration]
@@ -21,6 +30,8 @@ def test_a_provider_is_taken_over_whole(load_text: Load) -> None:
           api: "openai-completions", baseUrl: "http://127.0.0.1:8000/v1/", apiKey: "k",
           headers: {"x-a": "b"}, maxConcurrent: 3, maxWaiting: 0,
           timeouts: {connect: 1, firstByte: 2, silence: 3.5},
+          retry: {times: 0, firstSeconds: 1, mostSeconds: 2},
+          cooldown: {failures: 3, seconds: 4, mostSeconds: 5},
           models: [{id: "org/m:1", name: "M", reasoning: true, input: ["text", "image"],
                     cost: {input: 1, output: 2.5, cacheRead: 0, cacheWrite: 0},
                     contextWindow: 128e3, maxTokens: 4096}, {id: "m"}],
@@ -33,12 +44,16 @@ def test_a_provider_is_taken_over_whole(load_text: Load) -> None:
         api_key=Secret("k"),
         headers={"x-a": "b"},
         models=(
-            ModelSettings("org/m:1", "M", True, ("text", "image"), 128_000, 4096),
+            ModelSettings(
+                "org/m:1", "M", True, ("text", "image"), 128_000, 4096, Cost(1.0, 2.5, 0.0, 0.0)
+            ),
             ModelSettings("m"),
         ),
         limits=TimeLimits(1.0, 2.0, 3.5),
         max_concurrent=3,
         max_waiting=0,
+        retry=Retry(0, 1.0, 2.0),
+        cooldown=Cooldown(3, 4.0, 5.0),
     )
 
 
@@ -50,11 +65,11 @@ def test_what_a_provider_leaves_out_has_the_defaults_of_its_settings(load_text: 
 
 
 def test_scripted_is_there_unless_the_file_defines_it(load_text: Load) -> None:
-    assert ids(load_text("{}")) == ["scripted"]
+    assert ids(load_text("{}")) == ["ollama", "scripted"]
     configuration = load_text(
         "{models: {providers: {scripted: {api: 'scripted', models: [{id: 'mine'}]}}}}"
     )
-    assert ids(configuration) == ["scripted"]
+    assert ids(configuration) == ["scripted", "ollama"]
     assert configuration.house.providers[0].models == (ModelSettings("mine"),)
 
 
@@ -67,8 +82,10 @@ def test_openai_is_there_with_its_key_unless_the_file_defines_it(load_text: Load
         base_url="https://api.openai.com/v1",
         api_key=Secret("k"),
     )
-    assert ids(load_text(None, environ=environ)) == ["openai", "scripted"]
-    assert ids(load_text("{}", environ=TOKEN | {"OPENAI_API_KEY": " "})) == ["scripted"]
+    assert ids(load_text(None, environ=environ)) == ["openai", "ollama", "scripted"]
+    assert ids(load_text("{}", environ=TOKEN | {"OPENAI_API_KEY": " "})) == [
+        "ollama", "scripted",
+    ]  # fmt: skip
     text = "{models: {providers: {openai: {baseUrl: 'http://h'}}}}"
     assert load_text(text, environ=environ).house.providers[0].base_url == "http://h"
 
@@ -82,6 +99,89 @@ def test_the_url_of_openai_is_the_environments(load_text: Load, problems_of: Pro
         "OPENAI_BASE_URL: expected an http or https URL with a host, "
         'such as "https://api.openai.com/v1"'
     ]
+
+
+def test_anthropic_is_there_with_its_key_and_speaks_its_own_api(load_text: Load) -> None:
+    environ = TOKEN | {"ANTHROPIC_API_KEY": "k"}
+    anthropic = load_text("{}", environ=environ).house.providers[0]
+    assert (anthropic.id, anthropic.api) == ("anthropic", "anthropic-messages")
+    assert anthropic.base_url == "https://api.anthropic.com"
+    assert anthropic.api_key == Secret("k")
+    text = "{models: {providers: {anthropic: {models: [{id: 'claude-x'}]}}}}"
+    assert load_text(text, environ=environ).house.providers[0].api == "anthropic-messages"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("", "http://127.0.0.1:11434"),
+        ("10.0.0.7", "http://10.0.0.7:11434"),
+        ("gpu.lan:8080", "http://gpu.lan:8080"),
+        (":8080", "http://127.0.0.1:8080"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),  # noqa: S104 - what a server listens on
+        ("[::]:9000", "http://[::1]:9000"),
+        ("http://gpu.lan", "http://gpu.lan:80"),
+        ("https://gpu.lan/ollama/", "https://gpu.lan:443/ollama"),
+    ],
+)
+def test_ollama_is_always_there_where_its_variable_says(
+    load_text: Load, host: str, url: str
+) -> None:
+    ollama = load_text("{}", environ=TOKEN | {"OLLAMA_HOST": host}).house.providers[0]
+    assert (ollama.id, ollama.api, ollama.base_url) == ("ollama", "ollama", url)
+
+
+@pytest.mark.parametrize("host", ["a b", "me:word@gpu.lan", "gpu.lan:99999", "gpu.lan?a"])
+def test_a_variable_that_makes_no_address_is_refused(problems_of: Problems, host: str) -> None:
+    (problem,) = problems_of("{}", environ=TOKEN | {"OLLAMA_HOST": host})
+    assert problem.startswith("OLLAMA_HOST: ")
+
+
+def test_names_are_taken_over_in_their_order(load_text: Load) -> None:
+    house = load_text(
+        """{models: {
+          aliases: {fast: "scripted/demo", "gpt-4o": "ollama/llama3"},
+          patterns: {"z-*": "scripted", "a-*": "ollama/llama3"},
+          patienceSeconds: 30,
+        }}"""
+    ).house
+    assert house.names == Names(
+        {"fast": "scripted/demo", "gpt-4o": "ollama/llama3"},
+        (("z-*", "scripted"), ("a-*", "ollama/llama3")),
+    )
+    assert house.patience == 30
+
+
+@pytest.mark.parametrize(
+    ("models", "problem"),
+    [
+        (
+            "aliases: {fast: 'demo'}",
+            'aliases.fast: expected "<provider>/<model>", got "demo"; put "scripted/" before it',
+        ),
+        (
+            "aliases: {fast: 'scriptd/demo'}",
+            'aliases.fast: no such provider in "scriptd/demo"; did you mean "scripted"?',
+        ),
+        (
+            "aliases: {'openclaw:x': 'scripted/demo'}",
+            'aliases["openclaw:x"]: names an agent or nothing; choose another alias',
+        ),
+        (
+            "patterns: {'gpt-*': 'openai'}",
+            'patterns["gpt-*"]: no such provider in "openai"; set OPENAI_API_KEY or define '
+            "models.providers.openai",
+        ),
+        (
+            "patterns: {'': 'scripted'}",
+            'patterns[""]: an empty pattern matches nothing; write "*" for every name',
+        ),
+    ],
+)
+def test_names_that_do_not_fit_are_refused_at_their_key(
+    problems_of: Problems, models: str, problem: str
+) -> None:
+    assert problems_of(f"{{models: {{\n {models}}}}}") == [f"greenroom.json5:2: models.{problem}"]
 
 
 @pytest.mark.parametrize(
@@ -149,9 +249,23 @@ def test_a_base_url_is_http_with_a_host_and_a_path(
             'models.providers.local.baseUrl: the api "scripted" has no upstream; leave it out',
         ),
         (
-            "{local: {api: 'anthropic-messages', baseUrl: 'http://h'}}",
-            'models.providers.local.api: expected "openai-completions" or "scripted", '
-            'got "anthropic-messages"',
+            "{local: {api: 'anthropic', baseUrl: 'http://h'}}",
+            'models.providers.local.api: expected "anthropic-messages", "ollama", '
+            '"openai-completions" or "scripted", got "anthropic"; did you mean '
+            '"anthropic-messages"?',
+        ),
+        (
+            "{openai: {api: 'ollama'}}",
+            'models.providers.openai.baseUrl: is required with the api "ollama"',
+        ),
+        (
+            "{local: {baseUrl: 'http://h', retry: {times: -1}}}",
+            "models.providers.local.retry.times: expected an integer of at least 0, got -1",
+        ),
+        (
+            "{local: {baseUrl: 'http://h', cooldown: {seconds: 0}}}",
+            "models.providers.local.cooldown.seconds: expected a number above 0 and up to 86400, "
+            "got 0",
         ),
         (
             "{'a/b': {baseUrl: 'http://h'}}",
