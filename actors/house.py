@@ -19,7 +19,7 @@ from greenroom.actors.run import Upstreams
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
-from greenroom.runtime import Backoff, OpenStream, Permanent, Ref, System
+from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, System
 
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
@@ -50,10 +50,12 @@ class House:
         rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
         providers: tuple[Ref[ProviderMessage], ...],
+        counts: Callable[[], Counts] = Counts,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
+        self.actor_counts = counts
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
         self.models = self._selector.models
@@ -76,7 +78,7 @@ class House:
             rooms[agent.id] = Rooms(agent, settings.sessions, upstreams)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        return cls(settings, rooms, tuple(refs), tuple(providers.values()))
+        return cls(settings, rooms, tuple(refs), tuple(providers.values()), system.counts)
 
     @property
     def agent_ids(self) -> tuple[str, ...]:

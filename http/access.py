@@ -1,4 +1,4 @@
-"""Around every request: its id, the headers that every answer has, and one line in the log.
+"""Around every request: its id, the headers that every answer has, its line in the log, its count.
 
 The line has who, what, how long and how much, and never what was said.
 """
@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from greenroom.http.exchange import App, Event, Header, Receive, Scope, Send
+from greenroom.http.metrics import Metrics
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -46,7 +47,7 @@ def record_of(scope: Scope) -> Record:
     return record
 
 
-def access_log(app: App, log: "FilteringBoundLogger") -> App:
+def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
     """Wrap an ASGI application; a lifespan passes through."""
 
     async def logged(scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,6 +73,7 @@ def access_log(app: App, log: "FilteringBoundLogger") -> App:
         try:
             await app(scope, receive, tagged)
         finally:
+            metrics.count(status, record.first_event_s)
             fields = {
                 name: value
                 for name in Record.__struct_fields__

@@ -17,6 +17,7 @@ from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
+from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ Route = Callable[..., Awaitable[Response]]
 def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> App:
     """Build the application of one house."""
     authenticator = Authenticator(gateway.auth, gateway.failures)
-    quart = _quart(house, authenticator, log)
+    metrics = Metrics()
+    quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
     routes = cast("App", quart)
 
@@ -48,7 +50,7 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
         else:
             await routes(scope, receive, send)
 
-    return access_log(dispatch, log)
+    return access_log(dispatch, log, metrics)
 
 
 class _Routes(QuartTrio):
@@ -56,7 +58,9 @@ class _Routes(QuartTrio):
         """Leave it to the handler of status 500, which has our log."""
 
 
-def _quart(house: House, authenticator: Authenticator, log: "FilteringBoundLogger") -> QuartTrio:
+def _quart(
+    house: House, authenticator: Authenticator, log: "FilteringBoundLogger", metrics: Metrics
+) -> QuartTrio:
     app = _Routes(__name__, static_folder=None, template_folder=None)
     # A body is read by no route here; what a client sends all the same is bounded.
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
@@ -95,6 +99,15 @@ def _quart(house: House, authenticator: Authenticator, log: "FilteringBoundLogge
         except ApiError:
             return _json(msgspec.json.encode(body), status)
         return _json(msgspec.json.encode(body | {"agents": agents}), status)
+
+    @app.get("/metrics")
+    @authenticated
+    async def show_metrics() -> Response:
+        snapshot = Snapshot(actors=house.actor_counts())
+        with trio.move_on_after(_STATUS_SECONDS):
+            agents, providers = await house.status(), await house.provider_status()
+            snapshot = Snapshot(agents, providers, house.actor_counts())
+        return Response(metrics.render(snapshot), content_type=CONTENT_TYPE)
 
     @app.get("/v1/models")
     @authenticated
