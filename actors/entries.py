@@ -57,10 +57,11 @@ class SystemEntry(msgspec.Struct, frozen=True, tag="system"):
 
 
 class UserEntry(msgspec.Struct, frozen=True, tag="user"):
-    """What the user said."""
+    """What the user said; a `pinned` entry is kept in every prompt, however long the session gets."""
 
     content: Content
     name: str | None = None
+    pinned: bool = False
 
 
 class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
@@ -82,6 +83,17 @@ class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):
     call_id: str
     content: Content
     synthetic: bool = False
+
+
+class SummaryEntry(msgspec.Struct, frozen=True, tag="summary"):
+    """What stands for the entries before it, which no longer fit the model's window.
+
+    Without a `text` they are left out of prompts and nothing tells of them; `pinned` are those among
+    them that are kept all the same.
+    """
+
+    text: str | None = None
+    pinned: tuple[UserEntry, ...] = ()
 
 
 TranscriptEntry = UserEntry | AssistantEntry | ToolEntry

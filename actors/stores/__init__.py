@@ -1,0 +1,1 @@
+"""Where sessions last: one interface, and its engines."""
