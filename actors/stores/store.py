@@ -84,7 +84,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
 
     `fingerprint` is of its request's body and credential, `idempotency` its client's own key. `model` is
     the client's spelling and `created` the Unix seconds of its answer, as every replay tells them. The
-    turn keeps the transcript's entries up to `keep_to` (a sequence number, None for all) and adds `added`.
+    turn keeps the transcript's entries up to `keep_to` (a number, None for all) and adds `added`.
     """
 
     id: str
@@ -101,7 +101,8 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
 class TurnEnd(msgspec.Struct, frozen=True):
     """How a turn ended: what it makes of the transcript, and what its client was told, to be told again.
 
-    With `cut_from`, the live entries from that sequence number on are cut; `entries` follow. `deltas`
+    With `cut_from`, the live entries from that sequence number on are cut, and with them a summary that
+    stands for one of them; `entries` follow. `deltas`
     is all that was streamed, without finish and usage. A failed or interrupted turn has a `failure`.
     """
 
@@ -132,8 +133,8 @@ class StoredTurn(msgspec.Struct, frozen=True):
 class SessionState(msgspec.Struct, frozen=True):
     """What waking a session reads: its fence, what its next prompt needs, and what was left open.
 
-    `entries` are the live ones from the last summary on (that included), or all if there is none;
-    `earlier` says whether there are live ones before them. `last` is the last turn, whatever its state;
+    `entries` are the last summary and the live ones behind those that it stands for, or all live ones if
+    there is no summary; `earlier` says whether there are others before them. `last` is the last turn, whatever its state;
     `open_turns` are those accepted and not ended. `created`, `active` and `reset` (of the last reset) are
     times.
     """
@@ -247,7 +248,7 @@ class Store(Protocol):
         ...
 
     async def earlier(self, name: SessionName) -> tuple[StoredEntry, ...]:
-        """Read the live entries before those that `load` gives."""
+        """Read the live entries that the last summary stands for."""
         ...
 
     async def find(self, name: SessionName, idempotency: str) -> StoredTurn | None:
