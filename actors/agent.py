@@ -2,9 +2,10 @@
 
 import msgspec
 
-from greenroom.actors.run import Upstreams
+from greenroom.actors.known import Recent
 from greenroom.actors.session import Session, SessionMessage
 from greenroom.actors.settings import AgentSettings, SessionLimits
+from greenroom.actors.surroundings import Surroundings
 from greenroom.runtime import Actor, Directory, Request
 
 
@@ -31,13 +32,19 @@ class Rooms:
     """
 
     def __init__(
-        self, settings: AgentSettings, limits: SessionLimits, upstreams: Upstreams
+        self, settings: AgentSettings, limits: SessionLimits, surroundings: Surroundings
     ) -> None:
-        def session(key: str) -> Session:
-            return Session(key, settings, limits, upstreams)
+        self.recent = Recent()
 
-        self.sessions: Sessions = Directory(session, limit=limits.live_sessions)
-        self.passing: Sessions = Directory(session, limit=limits.live_sessions)
+        def lasting(key: str) -> Session:
+            return Session(key, settings, limits, surroundings)
+
+        def passing(key: str) -> Session:
+            return Session(key, settings, limits, surroundings, self.recent)
+
+        most = limits.live_sessions
+        self.sessions: Sessions = Directory(lasting, limit=most, idle=limits.idle)
+        self.passing: Sessions = Directory(passing, limit=most)
 
 
 class Agent(Actor[Describe]):

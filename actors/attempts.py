@@ -92,6 +92,8 @@ def _remedy(failure: Failure) -> _Remedy:
             | FailureKind.UPSTREAM_REJECTED
             | FailureKind.STOPPING
             | FailureKind.INTERRUPTED
+            | FailureKind.CONFLICT
+            | FailureKind.STORE
         ):
             return _Remedy.NONE
         case (

@@ -198,6 +198,8 @@ def verdict(failure: Failure) -> Verdict:
             | FailureKind.BUSY
             | FailureKind.STOPPING
             | FailureKind.INTERRUPTED
+            | FailureKind.CONFLICT
+            | FailureKind.STORE
             | FailureKind.INTERNAL
         ):
             return Verdict.NOTHING

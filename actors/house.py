@@ -4,6 +4,7 @@ HTTP requests and the command line both enter here, so that selection, limits an
 """
 
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
@@ -18,6 +19,8 @@ from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessag
 from greenroom.actors.run import Upstreams
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
+from greenroom.actors.stores.store import Store
+from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
 from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, System
 
@@ -62,9 +65,18 @@ class House:
 
     @classmethod
     async def open(
-        cls, system: System, settings: HouseSettings, connect: Connect = connect_channel
+        cls,
+        system: System,
+        settings: HouseSettings,
+        store: Store,
+        connect: Connect = connect_channel,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> "House":
-        """Start the providers, then the agents, in `system`; each comes back after a crash."""
+        """Start the providers, then the agents, in `system`; each comes back after a crash.
+
+        `store` has to outlive the system; `clock` tells the time of day in Unix seconds.
+        """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
         for provider in settings.providers:
@@ -72,10 +84,11 @@ class House:
             name = f"provider:{provider.id}"
             providers[provider.id] = await system.supervise(create, name, ALWAYS)
         upstreams = Upstreams(providers, settings.patience, random)
+        surroundings = Surroundings(upstreams, store, clock)
         rooms: dict[str, Rooms] = {}
         refs: list[Ref[Describe]] = []
         for agent in settings.agents:
-            rooms[agent.id] = Rooms(agent, settings.sessions, upstreams)
+            rooms[agent.id] = Rooms(agent, settings.sessions, surroundings)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
         return cls(settings, rooms, tuple(refs), tuple(providers.values()), system.counts)
@@ -126,5 +139,7 @@ class House:
         Entering raises `DirectoryFull` if the agent has its bound of sessions alive.
         """
         rooms = self._rooms[selection.agent]
-        sessions = rooms.passing if selection.ephemeral else rooms.sessions
-        return sessions.address(selection.session).stream(Submit(turn))
+        if selection.ephemeral:
+            key = rooms.recent.session_of(turn.sender, selection.session)
+            return rooms.passing.address(key).stream(Submit(turn))
+        return rooms.sessions.address(selection.session).stream(Submit(turn))

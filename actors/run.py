@@ -13,14 +13,21 @@ from random import Random
 import msgspec
 import trio
 
-from greenroom.actors.answer import Answer
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.channels.channel import Deltas, Finish, Usage
 from greenroom.actors.entries import Keepsake, Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.provider import Answering, Call, Lease, Permit, ProviderMessage
+from greenroom.actors.recording import LEFT, Recording
 from greenroom.actors.settings import Cost, Retry
-from greenroom.actors.turn import Progress, Route, Served, TurnEvent, TurnStarted
+from greenroom.actors.turn import (
+    Progress,
+    Route,
+    Served,
+    TurnEvent,
+    TurnRequest,
+    TurnStarted,
+)
 from greenroom.runtime import Actor, Message, Ref, RuntimeFault, StreamPort
 
 MAX_ANSWER = 16 * 1024 * 1024
@@ -34,14 +41,12 @@ class Begin(Message, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """How a run ended: with an answer that has its finish reason, or with a failure and the rest.
+    """How a run ended: with a failure, or without one; what was said stands in its recording.
 
-    `served` tells who answered, None if nobody did; `cost` is money, by the configuration's prices.
+    `cost` is money, by the configuration's prices, None where there are none.
     """
 
-    answer: Answer
     failure: Failure | None = None
-    served: Served | None = None
     cost: float | None = None
 
 
@@ -66,29 +71,30 @@ class Run(Actor[Begin]):
 
     def __init__(
         self,
-        turn: str,
-        attempts: Attempts,
+        turn: TurnRequest,
         prompt: Prompt,
         upstreams: Upstreams,
+        recording: Recording,
         port: StreamPort[TurnEvent],
+        *,
         time_limit: float,
+        ahead: int = 0,
     ) -> None:
         self._turn = turn
-        self._attempts = attempts
+        self._attempts = Attempts(turn.route, turn.fallbacks, upstreams.random)
         self._prompt = prompt
         self._upstreams = upstreams
+        self._recording = recording
         self._port = port
         self._time_limit = time_limit
+        self._ahead = ahead
         self._patience = trio.CancelScope()
-        self._answer = Answer()
-        self._served: Served | None = None
         self._cost: float | None = None
 
     async def receive(self, message: Begin) -> None:
-        failure: Failure | None = Failure(
-            FailureKind.INTERRUPTED, "The client left before the answer was whole."
-        )
-        with self._port.scope:
+        recording = self._recording
+        failure: Failure | None = LEFT
+        with recording.scope:
             with trio.move_on_after(self._time_limit) as limit:
                 failure = await self._converse()
             if limit.cancelled_caught:
@@ -96,7 +102,9 @@ class Run(Actor[Begin]):
                     FailureKind.UPSTREAM_TIMEOUT,
                     f"The turn took longer than its limit of {self._time_limit:g} s.",
                 )
-        self.stop(RunResult(self._answer, failure, self._served, self._cost))
+        if recording.stopped is not None and recording.answer.reason is None:
+            failure = recording.stopped
+        self.stop(RunResult(failure, self._cost))
 
     async def _converse(self) -> Failure | None:
         self._patience.deadline = trio.current_time() + self._upstreams.patience
@@ -113,7 +121,7 @@ class Run(Actor[Begin]):
         while True:
             route = attempts.begin()
             failure, retry = await self._attempt(route)
-            if failure is None or self._served is not None:
+            if failure is None or self._recording.started is not None:
                 return failure
             step = attempts.failed(failure, retry)
             self.log.info(
@@ -159,27 +167,34 @@ class Run(Actor[Begin]):
                 fields = list(reading.notes.dropped)
                 self.log.info("run.fields_dropped", model=str(route), fields=fields)
             async for deltas in reading:
-                if self._served is None:
+                if self._recording.started is None:
                     self._patience.deadline = math.inf
                     if permit.probe:
                         _report(provider, Answering(permit.number, route.model))
-                    self._served = Served(route, self._attempts.count)
-                    await self._port.send(TurnStarted(self._turn, self._served))
+                    await self._start(Served(route, self._attempts.count))
                 await self._pass_on(deltas)
         permit.call.answered = True
 
+    async def _start(self, served: Served) -> None:
+        turn = self._turn
+        event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
+        self._recording.start(event)
+        await self._port.send(event)
+
     async def _pass_on(self, deltas: Deltas) -> None:
-        if self._answer.size > MAX_ANSWER:
+        answer = self._recording.answer
+        if answer.size > MAX_ANSWER:
             what = f"The answer is longer than {MAX_ANSWER} characters."
             raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
         told = _without_the_end(deltas)
         if told:
             await self._port.send(Progress(told))
         # What was said is what the client was sent, also where that was cut short.
-        self._answer.take(deltas)
+        answer.take(deltas)
+        self._recording.add(told)
 
     def _settle(self, call: Call, price: Cost | None) -> None:
-        call.usage = self._answer.usage
+        call.usage = self._recording.answer.usage
         if price is not None:
             self._cost = call.cost = cost_of(call.usage, price)
 

@@ -28,6 +28,7 @@ class Wish(msgspec.Struct, frozen=True):
 
     `model` is what an OpenAI client puts there; `agent`, `session_key` and `override` (of the model)
     are None where the caller leaves them open; `user` is given only where it shall derive a session.
+    `once` is a digest of the caller's own name of the request: without a session, it makes one.
     """
 
     model: str
@@ -35,6 +36,7 @@ class Wish(msgspec.Struct, frozen=True):
     session_key: str | None = None
     override: str | None = None
     user: str | None = None
+    once: str | None = None
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -85,6 +87,8 @@ class Selector:
             session = key
         elif wish.user is not None:
             session = _user_key(agent.id, wish.user)
+        elif wish.once is not None:
+            session = f"agent:{agent.id}:once:{wish.once}"
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
         return Selection(agent.id, session, ephemeral, route, fallbacks)

@@ -1,7 +1,8 @@
 """One session: a transcript, one run at a time, and the turns that wait for theirs.
 
-Whatever decides what a turn sees is decided here, when the session takes it up and never before. A
-turn changes the transcript once, at its end, and the client hears of that end afterwards.
+Whatever decides what a turn sees is decided here, when the session takes it up and never before: who is
+first, whether a request is known already, what of a conversation is new. A turn is in the journal before
+it runs, and its end is there before its client hears of it.
 """
 
 from collections import deque
@@ -9,15 +10,30 @@ from typing import assert_never
 
 import msgspec
 
-from greenroom.actors.answer import Answer
-from greenroom.actors.attempts import Attempts
-from greenroom.actors.entries import Entry, Prompt, SystemEntry
+from greenroom.actors.entries import Entry, Prompt, SystemEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.run import Begin, Run, RunResult, Upstreams
+from greenroom.actors.follower import Follow, Follower
+from greenroom.actors.journal import CRASHED, Journal
+from greenroom.actors.known import InsteadOf, Recent, Replay, is_same, recall
+from greenroom.actors.lifetime import is_over
+from greenroom.actors.recording import Recording, settle
+from greenroom.actors.run import Begin, Run, RunResult
 from greenroom.actors.settings import AgentSettings, SessionLimits
-from greenroom.actors.transcript import Plan, Sent, Transcript
-from greenroom.actors.turn import Submit, TurnEnded, TurnEvent, TurnRequest
-from greenroom.runtime import Actor, Ending, Finished, Message, StreamPort
+from greenroom.actors.stores.store import (
+    AcceptedTurn,
+    Fenced,
+    Fork,
+    SessionName,
+    StoreFailed,
+    TurnEnd,
+    TurnState,
+)
+from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.transcript import Plan, Sent
+from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest
+from greenroom.runtime import Actor, Ending, Finished, Message, Request, StreamPort
+
+_RETRY_AFTER_S = 1.0
 
 
 class RunEnded(Message, frozen=True):
@@ -27,125 +43,341 @@ class RunEnded(Message, frozen=True):
 
 
 class ClientLeft(Message, frozen=True):
-    """Nobody reads the stream of this turn any more."""
+    """The first reader of this turn has left."""
 
     turn: str
 
 
-SessionMessage = Submit | RunEnded | ClientLeft
+class Cancel(Request[bool], frozen=True):
+    """End the running turn and those that wait; answers whether there was one."""
 
 
-class _Waiting(msgspec.Struct, frozen=True):
+class Reset(Request[None], frozen=True):
+    """Begin the transcript anew. Refuses with `TurnFailed` (CONFLICT) while a turn runs."""
+
+
+SessionMessage = Submit | RunEnded | ClientLeft | Cancel | Reset
+
+
+class _Item(msgspec.Struct, frozen=True):
+    """A turn that waits or runs; `ahead` is how many were before it when it came."""
+
     turn: TurnRequest
     port: StreamPort[TurnEvent]
+    recording: Recording
+    ahead: int
+    instead_of: str | None
 
 
 class _Running(msgspec.Struct, frozen=True):
-    turn: TurnRequest
-    port: StreamPort[TurnEvent]
+    item: _Item
+    accepted: AcceptedTurn
     plan: Plan
 
 
 class Session(Actor[SessionMessage]):
-    """The actor of one session key."""
+    """The actor of one session; with `recent` it is one that passes, and has no store."""
 
     def __init__(
-        self, key: str, agent: AgentSettings, limits: SessionLimits, upstreams: Upstreams
+        self,
+        key: str,
+        agent: AgentSettings,
+        limits: SessionLimits,
+        surroundings: Surroundings,
+        recent: Recent | None = None,
     ) -> None:
         self._key = key
         self._agent = agent
         self._limits = limits
-        self._upstreams = upstreams
-        self._transcript = Transcript()
-        self._waiting: deque[_Waiting] = deque()
+        self._surroundings = surroundings
+        self._recent = recent
+        name = SessionName(agent.id, key)
+        self._journal = Journal(name, surroundings.store if recent is None else None)
+        self._waiting: deque[_Item] = deque()
         self._running: _Running | None = None
+        self._rolls_back = False
+        self._broken: Exception | None = None
 
-    async def receive(self, message: SessionMessage) -> None:
+    # Its life
+
+    async def on_start(self) -> None:
+        try:
+            await self._journal.open(self._surroundings.clock())
+        except (StoreFailed, Fenced) as error:
+            # Whoever asks is told; the next one after that finds a session that tries again.
+            self._broken = error
+
+    async def receive(self, message: SessionMessage) -> object:
+        if self._broken is not None:
+            self.stop()
+            raise _store_failure(self._broken)
+        answer: object = None
         match message:
             case Submit(turn):
-                self._enqueue(message, turn)
+                await self._submit(message, turn)
             case RunEnded(ending):
-                self._close_turn(ending)
-            case ClientLeft(turn):
-                self._waiting = deque(item for item in self._waiting if item.turn.id != turn)
+                await self._close_turn(ending)
+            case ClientLeft():
+                self._drop_abandoned()
+            case Cancel():
+                answer = self._cancel()
+            case Reset():
+                await self._reset()
             case _:
                 assert_never(message)
         await self._advance()
+        return answer
 
-    def _enqueue(self, message: Submit, turn: TurnRequest) -> None:
-        if self._running is not None and len(self._waiting) >= self._limits.waiting_turns:
+    async def on_stop(self) -> None:
+        running, self._running = self._running, None
+        if running is not None:
+            # Its readers were told when this actor began to end.
+            running.item.recording.stop(CRASHED)
+            await self._keep(running, CRASHED, None)
+
+    # Turns that come
+
+    async def _submit(self, message: Submit, turn: TurnRequest) -> None:
+        instead_of: str | None = None
+        try:
+            match await self._known(turn):
+                case Replay(recording):
+                    await self._follow(message, turn, recording)
+                    return
+                case InsteadOf(other):
+                    instead_of = other
+                case None:
+                    pass
+        except StoreFailed as error:
+            raise _store_failure(error) from None
+        self._make_room(turn)
+        port = self.stream_port(message)
+        recording = Recording(turn.sender.on_disconnect)
+        recording.join(port)
+        ahead = len(self._waiting) + (self._running is not None)
+        self._waiting.append(_Item(turn, port, recording, ahead, instead_of))
+        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+
+    async def _known(self, turn: TurnRequest) -> Replay | InsteadOf | None:
+        sender = turn.sender
+        if sender.idempotency is None and not sender.retry:
+            return None
+        running = () if self._running is None else (self._running.item,)
+        for item in (*running, *self._waiting):
+            if is_same(sender, item.turn.sender) and item.recording.stopped is None:
+                return Replay(item.recording)
+        now = self._surroundings.clock()
+        if self._recent is not None:
+            found = self._recent.find(sender.fingerprint, now) if sender.retry else None
+            return None if found is None else Replay(found)
+        stored = await self._journal.find(sender, now)
+        return None if stored is None else recall(sender, stored)
+
+    async def _follow(self, message: Submit, turn: TurnRequest, recording: Recording) -> None:
+        port = self.stream_port(message)
+        recording.join(port)
+        follower = await self.spawn(Follower(recording, port), f"{turn.id}.follower")
+        follower.tell(Follow())
+        if self._recent is not None and self._running is None:
+            self.watch(follower, RunEnded)
+
+    def _make_room(self, turn: TurnRequest) -> None:
+        """Do to the running turn what the new one asks for; refuse the new one where there is no room."""
+        policy = turn.sender.on_busy
+        running = self._running
+        if policy is OnBusy.REJECT and (running is not None or self._waiting):
+            raise TurnFailed.of(
+                FailureKind.CONFLICT,
+                f"Session '{self._key}' is busy with another turn.",
+                code="session_busy",
+            )
+        if running is not None and len(self._waiting) >= self._limits.waiting_turns:
             raise TurnFailed.of(
                 FailureKind.BUSY,
                 f"Session '{self._key}' has {len(self._waiting)} turns waiting, which is its limit. "
                 "Try again later.",
                 code="session_queue_full",
-                retry_after=1.0,
+                retry_after=_RETRY_AFTER_S,
             )
-        port = self.stream_port(message)
-        self._waiting.append(_Waiting(turn, port))
-        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
+            self._rolls_back = policy is OnBusy.ROLLBACK
+            running.item.recording.stop(_ended_by("a later request"))
+
+    def _drop_abandoned(self) -> None:
+        self._waiting = deque(item for item in self._waiting if not item.recording.abandoned)
+
+    def _cancel(self) -> bool:
+        why = _ended_by("a request to cancel it")
+        waiting, self._waiting = self._waiting, deque()
+        for item in waiting:
+            item.recording.end(why)
+            settle(item.port, why)
+        if self._running is not None:
+            self._running.item.recording.stop(why)
+        return bool(waiting) or self._running is not None
+
+    async def _reset(self) -> None:
+        if self._running is not None:
+            raise TurnFailed.of(
+                FailureKind.CONFLICT,
+                f"Session '{self._key}' is busy with a turn; cancel it first.",
+                code="session_busy",
+            )
+        try:
+            await self._journal.reset(self._surroundings.clock())
+        except (StoreFailed, Fenced) as error:
+            self.stop()
+            raise _store_failure(error) from None
+
+    # Turns that run
 
     async def _advance(self) -> None:
         """Take up turns until one runs or none waits."""
         while self._running is None and self._waiting:
             item = self._waiting.popleft()
+            if item.recording.stopped is not None:
+                continue  # its readers have left
             try:
-                await self._begin(item.turn, item.port)
+                await self._begin(item)
             except TurnFailed as refused:
-                item.port.fail(refused)
+                self._tell_end(item, refused.failure)
+            except (StoreFailed, Fenced) as error:
+                self._tell_end(item, _store_failure(error).failure)
+                self.stop()
+                return
             if item.turn.ephemeral and self._running is None:
                 self.stop()
 
-    async def _begin(self, turn: TurnRequest, port: StreamPort[TurnEvent]) -> None:
+    async def _begin(self, item: _Item) -> None:
+        turn, journal, now = item.turn, self._journal, self._surroundings.clock()
+        if journal.active is not None and is_over(self._limits.lifetime, journal.active, now):
+            self.log.info("session.reset", idle_s=round(now - journal.active, 3))
+            await journal.reset(now)
+        fork: Fork | None = None
+        asked = turn.sender.fork
+        if asked is not None and journal.is_new and not turn.ephemeral:
+            fork = await journal.fork(SessionName(self._agent.id, asked.key), asked.seq)
         instructions, sent = _split(self._agent, turn.entries)
-        plan = self._transcript.reconcile(sent)
+        plan = await journal.plan(sent, item.instead_of)
         prompt = Prompt(
             model=turn.route.model,
-            entries=(*instructions, *self._transcript.preview(plan)),
+            entries=(*instructions, *journal.prompt(plan)),
             tools=turn.tools,
             tool_choice=turn.tool_choice,
             parallel_tool_calls=turn.parallel_tool_calls,
             sampling=turn.sampling,
             extra=turn.extra,
         )
-        attempts = Attempts(turn.route, turn.fallbacks, self._upstreams.random)
-        run = Run(turn.id, attempts, prompt, self._upstreams, port, self._agent.time_limit)
+        accepted = await journal.accept(turn, plan, now, fork)
+        run = Run(
+            turn,
+            prompt,
+            self._surroundings.upstreams,
+            item.recording,
+            item.port,
+            time_limit=self._agent.time_limit,
+            ahead=item.ahead,
+        )
         ref = await self.spawn(run, turn.id)
         self.watch(ref, RunEnded)
-        self._running = _Running(turn, port, plan)
+        self._running = _Running(item, accepted, plan)
         ref.tell(Begin())
 
-    def _close_turn(self, ending: Ending) -> None:
+    async def _close_turn(self, ending: Ending) -> None:
         running, self._running = self._running, None
         if running is None:
+            if self._recent is not None and not self._waiting:
+                self.stop()  # it was there to tell an answer again
             return
+        item = running.item
+        failure: Failure | None = _internal("The run crashed.")
+        cost: float | None = None
         match ending:
-            case Finished(value=RunResult(answer, failure, cost=cost)):
-                self._keep(running, answer)
-                if answer.reason is not None:
-                    # It is whole, whatever came after it.
-                    running.port.close(TurnEnded(answer.reason, answer.usage, cost))
-                elif failure is not None:
-                    running.port.fail(TurnFailed(failure))
-                else:
-                    running.port.fail(_internal("The model's answer has no end."))
+            case Finished(value=RunResult(failure, cost)):
+                if item.recording.answer.reason is not None:
+                    failure = None  # it is whole, whatever came after it
+                elif failure is None:
+                    failure = _internal("The model's answer has no end.")
             case _:
-                running.port.fail(_internal("The run crashed."))
-        if running.turn.ephemeral:
+                pass
+        outcome = await self._keep(running, failure, cost)
+        self._tell_end(item, outcome)
+        if item.turn.ephemeral:
+            if self._recent is not None and isinstance(outcome, TurnEnded):
+                now = self._surroundings.clock()
+                self._recent.keep(item.turn.sender.fingerprint, item.recording, now)
             self.stop()
 
-    def _keep(self, running: _Running, answer: Answer) -> None:
-        entry = answer.kept()
-        if entry is None or (answer.reason is None and not running.turn.streamed):
-            return
-        cut = self._transcript.commit(running.plan, entry)
+    async def _keep(
+        self, running: _Running, failure: Failure | None, cost: float | None
+    ) -> TurnEnded | Failure:
+        """Have the journal know how a turn ended, and return what its readers are to be told."""
+        item, plan = running.item, running.plan
+        recording, turn = item.recording, item.turn
+        answer = recording.answer
+        rolls_back, self._rolls_back = self._rolls_back, False
+        added: tuple[TranscriptEntry, ...] = ()
+        kept = answer.kept()
+        shown = answer.reason is not None or turn.streamed or _was_stopped(recording)
+        if kept is not None and shown and not rolls_back:
+            added = (*plan.added, kept)
+        end = TurnEnd(
+            id=turn.id,
+            state=_state(recording, failure),
+            ended=self._surroundings.clock(),
+            entries=added,
+            deltas=tuple(recording.deltas),
+            reason=answer.reason,
+            usage=answer.usage,
+            cost=cost,
+            served=None if recording.started is None else recording.started.served,
+            failure=failure,
+        )
+        try:
+            cut = await self._journal.end(running.accepted, plan, end)
+        except (StoreFailed, Fenced) as error:
+            self.stop()  # what was written is for the next one to read
+            return _store_failure(error).failure
         if cut:
             # The client told another story from there on; see `Transcript.reconcile`.
-            self.log.info("session.cut", turn=running.turn.id, entries=cut)
+            self.log.info("session.cut", turn=turn.id, entries=cut)
+        if failure is not None:
+            return failure
+        assert answer.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
+        return TurnEnded(answer.reason, answer.usage, cost)
+
+    def _tell_end(self, item: _Item, outcome: TurnEnded | Failure) -> None:
+        item.recording.end(outcome)
+        settle(item.port, outcome)
+        if self._recent is not None:
+            self._recent.ended(item.turn.sender.fingerprint, self._key)
 
 
-def _internal(message: str) -> TurnFailed:
-    return TurnFailed(Failure(FailureKind.INTERNAL, message))
+def _state(recording: Recording, failure: Failure | None) -> TurnState:
+    if failure is None:
+        return TurnState.FINISHED
+    return TurnState.FAILED if recording.stopped is None else TurnState.INTERRUPTED
+
+
+def _was_stopped(recording: Recording) -> bool:
+    """Say whether somebody ended the turn who wants to go on from what it has said."""
+    stopped = recording.stopped
+    return stopped is not None and stopped.code == "turn_ended"
+
+
+def _ended_by(whom: str) -> Failure:
+    return Failure(FailureKind.CONFLICT, f"This turn was ended by {whom}.", code="turn_ended")
+
+
+def _internal(message: str) -> Failure:
+    return Failure(FailureKind.INTERNAL, message)
+
+
+def _store_failure(error: Exception) -> TurnFailed:
+    if isinstance(error, Fenced):
+        what = "the session has another owner now. Try again."
+        return TurnFailed.of(FailureKind.STOPPING, what, code="session_moved", retry_after=0.1)
+    return TurnFailed.of(FailureKind.STORE, f"{error}", retry_after=_RETRY_AFTER_S)
 
 
 def _split(

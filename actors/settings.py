@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from greenroom.actors.lifetime import Lifetime
+
 
 class Secret:
     """A string that shows itself only when asked: neither `repr` nor a log line has it."""
@@ -115,10 +117,15 @@ class AgentSettings(msgspec.Struct, frozen=True):
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
-    """Bounds of sessions: turns waiting in one, and sessions alive of one agent."""
+    """Bounds of sessions: turns waiting in one, sessions alive of one agent, and how long they stay.
+
+    A session goes to the store after `idle` seconds without a turn; `lifetime` says when it forgets.
+    """
 
     waiting_turns: int = 128
     live_sessions: int = 20_000
+    idle: float = 60.0
+    lifetime: Lifetime = Lifetime()
 
 
 class Names(msgspec.Struct, frozen=True):

@@ -43,6 +43,10 @@ class Plan(msgspec.Struct, frozen=True):
     added: tuple[TranscriptEntry, ...]
 
 
+class EarlierNeeded(Exception):  # noqa: N818 - a fact about what is here
+    """What was sent can only be compared with entries that are not here."""
+
+
 class Transcript:
     """The entries of one session, in order."""
 
@@ -57,8 +61,8 @@ class Transcript:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def reconcile(self, sent: Sequence[Sent]) -> Plan:
-        """Plan the turn that `sent` asks for.
+    def reconcile(self, sent: Sequence[Sent], *, whole: bool = True) -> Plan:
+        """Plan the turn that `sent` asks for; without `whole`, there are entries before these.
 
         Without an assistant's message it is all new. With one, it is the conversation as its client
         sees it, up to that client's new input behind the last answer:
@@ -71,6 +75,7 @@ class Transcript:
 
         Raises:
             TurnFailed: a tool result answers no open call, or an open call has no result.
+            EarlierNeeded: without `whole`, and what was sent is no window of these entries.
         """
         answers = [i for i, item in enumerate(sent) if isinstance(item.entry, AssistantEntry)]
         split = answers[-1] + 1 if answers else 0
@@ -80,8 +85,10 @@ class Transcript:
         keep, matched = self._common_prefix(known)
         if not known:
             keep = len(self._entries)
-        elif matched == 0 and (end := self._end_of_window(known)) is not None:
+        elif (matched == 0 or not whole) and (end := self._end_of_window(known)) is not None:
             keep, matched = end, len(known)
+        elif not whole:
+            raise EarlierNeeded
         last = sent[-1].param if sent else "messages"
         return Plan(keep, tuple(_joined(self._entries[:keep], sent[matched:], last)))
 

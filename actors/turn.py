@@ -1,5 +1,7 @@
 """A turn: what a request asks of a session, and the events that tell how it goes."""
 
+from enum import StrEnum
+
 import msgspec
 
 from greenroom.actors.channels.channel import Deltas, FinishReason, Usage
@@ -17,6 +19,53 @@ class Route(msgspec.Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
+class OnBusy(StrEnum):
+    """What a turn does to the one that runs when it comes."""
+
+    ENQUEUE = "enqueue"
+    """Waits for its turn."""
+    REJECT = "reject"
+    """Is refused."""
+    INTERRUPT = "interrupt"
+    """Ends it; what it has said so far is kept, and marked."""
+    ROLLBACK = "rollback"
+    """Ends it without a trace."""
+
+
+class OnDisconnect(StrEnum):
+    """What becomes of a turn whose last reader leaves."""
+
+    CANCEL = "cancel"
+    CONTINUE = "continue"
+
+
+class ForkFrom(msgspec.Struct, frozen=True):
+    """Where a new session's transcript is to begin: that of another of the same agent, up to `seq`.
+
+    Without `seq`, all of it.
+    """
+
+    key: str
+    seq: int | None = None
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """How a request is known again, and what it asks beside an answer.
+
+    `fingerprint` is a digest of the request's body and its credential. `idempotency` is the client's own
+    name of the turn. A `retry` says of itself that it was sent before. `resumes` tells that its client
+    has a part of the answer already.
+    """
+
+    fingerprint: bytes = b""
+    idempotency: str | None = None
+    retry: bool = False
+    resumes: bool = False
+    on_busy: OnBusy = OnBusy.ENQUEUE
+    on_disconnect: OnDisconnect = OnDisconnect.CANCEL
+    fork: ForkFrom | None = None
+
+
 class TurnRequest(msgspec.Struct, frozen=True):
     """One request, free of its wire format.
 
@@ -24,7 +73,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
     are its messages in order; those of the system count for this turn alone. `extra` holds fields that
     only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one of its session,
     which ends with it. The client of a `streamed` turn sees the answer while it comes, so what it has
-    seen is kept if the answer is cut; otherwise nothing of it is.
+    seen is kept if the answer is cut; otherwise nothing of it is. `model` is the client's spelling and
+    `created` the Unix seconds of its answer, as every replay tells them.
     """
 
     id: str
@@ -38,6 +88,9 @@ class TurnRequest(msgspec.Struct, frozen=True):
     extra: dict[str, bytes] = {}
     ephemeral: bool = False
     streamed: bool = False
+    model: str = ""
+    created: int = 0
+    sender: Sender = Sender()
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -48,10 +101,17 @@ class Served(msgspec.Struct, frozen=True):
 
 
 class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
-    """The model has said its first word, or ended without one."""
+    """The model has said its first word, or ended without one.
+
+    `model` and `created` are those of the request that made the turn, which a reader that comes later
+    may not be. `ahead` is how many turns were before it when it came.
+    """
 
     turn: str
     served: Served
+    model: str = ""
+    created: int = 0
+    ahead: int = 0
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
@@ -77,8 +137,9 @@ TurnEvent = TurnStarted | Progress | TurnEnded
 class Submit(Subscription[TurnEvent], frozen=True):
     """Ask a session for a turn.
 
-    The stream is `TurnStarted`, any `Progress`, `TurnEnded`; or it raises `TurnFailed` at any point.
-    Leaving it cancels the turn.
+    The stream is `TurnStarted`, any `Progress`, `TurnEnded`; or it raises `TurnFailed` at any point. A
+    request that is known already joins its turn, from the beginning on, whether it runs or has ended. The
+    leaving of its last reader cancels a turn, unless its sender wants it to continue.
     """
 
     turn: TurnRequest

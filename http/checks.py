@@ -4,6 +4,8 @@ The order is part of the interface: schema; token cap, format, stop, sampling; a
 model; tools; images; and last whether there is anything to answer.
 """
 
+import time
+
 import msgspec
 
 from greenroom.actors.entries import Sampling, ToolEntry, UserEntry
@@ -15,6 +17,7 @@ from greenroom.http.decode import check_depth, check_text, decode
 from greenroom.http.errors import invalid, of_failure
 from greenroom.http.exchange import Head
 from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
+from greenroom.http.sender import read_request
 from greenroom.http.wire import ChatRequest, ResponseFormat, given
 
 _request = msgspec.json.Decoder(ChatRequest)
@@ -35,9 +38,10 @@ class Order(msgspec.Struct, frozen=True):
 
     selection: Selection
     turn: TurnRequest
-    model: str
     stream: bool
     include_usage: bool
+    starting_after: int = 0
+    event_ids: bool = False
 
 
 def read_order(
@@ -55,7 +59,10 @@ def read_order(
     entries = read_messages(request.messages)
     _check_values(request)
     user = _user(request.user)
-    selection = selection_of(head, house, request.model, user if session_from_user else None)
+    asked = read_request(head, body)
+    selection = selection_of(
+        head, house, request.model, user if session_from_user else None, asked.once
+    )
     tools = read_tools(request.tools)
     tool_choice = read_tool_choice(request.tool_choice, tools)
     check_images(request.messages)
@@ -79,19 +86,27 @@ def read_order(
         },
         ephemeral=selection.ephemeral,
         streamed=bool(request.stream),
+        model=request.model,
+        created=int(time.time()),
+        sender=asked.sender,
     )
     options = request.stream_options
     return Order(
         selection,
         turn,
-        request.model,
         stream=bool(request.stream),
         include_usage=options is not None and bool(options.include_usage),
+        starting_after=asked.starting_after,
+        event_ids=asked.event_ids,
     )
 
 
-def selection_of(head: Head, house: House, model: str, user: str | None) -> Selection:
+def selection_of(
+    head: Head, house: House, model: str, user: str | None, once: str | None = None
+) -> Selection:
     """Resolve where a request goes, by its model field, its headers, and `user` if it derives a session.
+
+    `once` makes a session of the request's own where nothing else does.
 
     Raises:
         ApiError: 400 or 404.
@@ -102,6 +117,7 @@ def selection_of(head: Head, house: House, model: str, user: str | None) -> Sele
         session_key=head.header(b"x-openclaw-session-key"),
         override=head.header(b"x-openclaw-model"),
         user=user,
+        once=once,
     )
     try:
         return house.select(wish)

@@ -6,13 +6,12 @@ waits for the turn's first event, so that an early failure is a status that SDKs
 longer than a while; after that comments keep the line open.
 """
 
-import time
 from typing import TYPE_CHECKING
 
 import trio
 
 from greenroom.actors.house import House
-from greenroom.actors.turn import Progress, Served, TurnEnded, TurnEvent, TurnStarted
+from greenroom.actors.turn import Progress, TurnEnded, TurnEvent, TurnStarted
 from greenroom.http.access import Record, record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.checks import Order, read_order
@@ -29,7 +28,7 @@ from greenroom.http.exchange import (
     Scope,
     Send,
 )
-from greenroom.http.translate import DONE, KEEP_ALIVE, ChunkEncoder, CompletionBuilder, frame
+from greenroom.http.translate import KEEP_ALIVE, ChunkEncoder, CompletionBuilder
 from greenroom.runtime import ReplyStream
 
 if TYPE_CHECKING:
@@ -110,17 +109,28 @@ class Completions:
 
     async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
         """Answer; return the code of the error that was sent, None for a whole answer."""
+        encoder = ChunkEncoder(
+            include_usage=order.include_usage,
+            starting_after=order.starting_after,
+            event_ids=order.event_ids,
+        )
         try:
             async with self._house.submit(order.selection, order.turn) as events:
                 if order.stream:
-                    await self._stream(exchange, order, events, record)
+                    await self._stream(exchange, order, events, record, encoder)
                 else:
                     await self._respond(exchange, order, events, record)
         except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-            return await self._fail(exchange, error, record)
+            return await self._fail(exchange, error, record, encoder)
         return None
 
-    async def _fail(self, exchange: Exchange, error: Exception, record: Record) -> str:
+    async def _fail(
+        self,
+        exchange: Exchange,
+        error: Exception,
+        record: Record,
+        encoder: ChunkEncoder | None = None,
+    ) -> str:
         """Tell the client of an error, in the way that is still open; return its code."""
         api_error = of_exception(error)
         if api_error.status == 500:
@@ -128,56 +138,66 @@ class Completions:
         if not exchange.started:
             await exchange.respond_error(api_error)
         else:
-            await exchange.write(frame(api_error.encode()) + DONE, more=False)
+            assert encoder is not None, "only a stream begins before it can fail"  # noqa: S101
+            await exchange.write(encoder.fail(api_error.encode()), more=False)
         return api_error.body.code or api_error.body.type
 
     async def _respond(
         self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
     ) -> None:
         builder = CompletionBuilder()
-        served: Served | None = None
+        started: TurnStarted | None = None
         begun = trio.current_time()
         async for event in events:
             match event:
-                case TurnStarted(_, served):
-                    _note_start(record, served, trio.current_time() - begun)
+                case TurnStarted():
+                    started = event
+                    _note_start(record, started, trio.current_time() - begun)
                 case Progress(deltas):
                     builder.progress(deltas)
                 case TurnEnded():
+                    assert started is not None, "a turn that ends well has started"  # noqa: S101
                     _count(record, event)
-                    body = builder.end(event, *_identity(order))
-                    headers = (JSON_TYPE, *_headers(order), *_headers_of(served, event.cost))
-                    await exchange.respond(200, headers, body)
+                    body = builder.end(started, event)
+                    told = _headers_of(order, started, event.cost)
+                    await exchange.respond(200, (JSON_TYPE, *_headers(order), *told), body)
 
     async def _stream(
-        self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
+        self,
+        exchange: Exchange,
+        order: Order,
+        events: ReplyStream[TurnEvent],
+        record: Record,
+        encoder: ChunkEncoder,
     ) -> None:
         limits = self._gateway.limits
-        encoder = ChunkEncoder(*_identity(order), include_usage=order.include_usage)
         begun = trio.current_time()
         first: TurnEvent | None = None
         with trio.move_on_after(limits.first_event):
             first = await anext(events)
-        served = first.served if isinstance(first, TurnStarted) else None
-        await exchange.start(200, (*SSE_HEADERS, *_headers(order), *_headers_of(served, None)))
-        if served is None:
-            await exchange.write(KEEP_ALIVE)
+        headers = (*SSE_HEADERS, *_headers(order))
+        if isinstance(first, TurnStarted):
+            encoder.start(first)
+            _note_start(record, first, trio.current_time() - begun)
+            await exchange.start(200, (*headers, *_headers_of(order, first, None)))
         else:
-            _note_start(record, served, trio.current_time() - begun)
+            await exchange.start(200, headers)
+            await exchange.write(KEEP_ALIVE)
         while (batch := await _next_batch(events, limits.heartbeat)) is not None:
             pieces: list[bytes] = []
             ended = False
             for event in batch:
                 match event:
-                    case TurnStarted(_, served):
-                        _note_start(record, served, trio.current_time() - begun)
+                    case TurnStarted():
+                        encoder.start(event)
+                        _note_start(record, event, trio.current_time() - begun)
                     case Progress(deltas):
                         pieces.append(encoder.progress(deltas))
                     case TurnEnded():
                         _count(record, event)
                         pieces.append(encoder.end(event))
                         ended = True
-            await exchange.write(b"".join(pieces) or KEEP_ALIVE, more=not ended)
+            await exchange.write(b"".join(pieces) or (b"" if ended else KEEP_ALIVE), more=not ended)
 
 
 async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:
@@ -193,10 +213,6 @@ async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[
     return batch
 
 
-def _identity(order: Order) -> tuple[str, str, int]:
-    return f"chatcmpl-{order.turn.id}", order.model, int(time.time())
-
-
 def _headers(order: Order) -> tuple[Header, ...]:
     selection = order.selection
     return (
@@ -205,20 +221,28 @@ def _headers(order: Order) -> tuple[Header, ...]:
     )
 
 
-def _headers_of(served: Served | None, cost: float | None) -> tuple[Header, ...]:
-    """Return what is known of who answers; nothing where the head goes out before the first word."""
-    if served is None:
-        return ()
-    headers = (
-        (b"x-greenroom-provider", _printable(served.route.provider)),
-        (b"x-greenroom-model", _printable(str(served.route))),
-        (b"x-greenroom-attempt", str(served.attempt).encode()),
-    )
-    return headers if cost is None else (*headers, (b"x-greenroom-cost", f"{cost:.9g}".encode()))
+def _headers_of(order: Order, started: TurnStarted, cost: float | None) -> tuple[Header, ...]:
+    """Return what is known of an answer once it has begun."""
+    route = started.served.route
+    headers: list[Header] = [
+        (b"x-greenroom-turn", started.turn.encode()),
+        (b"x-greenroom-provider", _printable(route.provider)),
+        (b"x-greenroom-model", _printable(str(route))),
+        (b"x-greenroom-attempt", str(started.served.attempt).encode()),
+    ]
+    if started.turn != order.turn.id:
+        headers.append((b"x-greenroom-replayed", b"true"))
+    if started.ahead:
+        headers.append((b"x-greenroom-queued", str(started.ahead).encode()))
+    if cost is not None:
+        headers.append((b"x-greenroom-cost", f"{cost:.9g}".encode()))
+    return tuple(headers)
 
 
-def _note_start(record: Record, served: Served, seconds: float) -> None:
+def _note_start(record: Record, started: TurnStarted, seconds: float) -> None:
+    served = started.served
     record.first_event_s = round(seconds, 6)
+    record.turn = started.turn
     record.model, record.attempt = str(served.route), served.attempt
 
 

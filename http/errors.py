@@ -64,6 +64,8 @@ _TABLE: dict[FailureKind, tuple[int, str, str | None, str]] = {
     FailureKind.NOT_FOUND: (404, INVALID_REQUEST, None, ""),
     FailureKind.BUSY: (429, "rate_limit_error", "busy", ""),
     FailureKind.STOPPING: (503, "api_error", "stopping", ""),
+    FailureKind.CONFLICT: (409, INVALID_REQUEST, "conflict", ""),
+    FailureKind.STORE: (503, "api_error", "store_unavailable", "the store failed: "),
     FailureKind.INTERRUPTED: (503, "api_error", "interrupted", ""),
     FailureKind.INTERNAL: (500, "api_error", "internal_error", "internal error: "),
     FailureKind.UPSTREAM_REJECTED: (400, INVALID_REQUEST, None, ""),
@@ -89,7 +91,11 @@ _TABLE: dict[FailureKind, tuple[int, str, str | None, str]] = {
     ),
     FailureKind.UPSTREAM_ERROR: (502, "api_error", "upstream_error", "upstream provider error: "),
 }
-_POINTLESS_TO_RETRY = {FailureKind.UPSTREAM_AUTHENTICATION, FailureKind.UPSTREAM_QUOTA}
+_POINTLESS_TO_RETRY = {
+    FailureKind.CONFLICT,
+    FailureKind.UPSTREAM_AUTHENTICATION,
+    FailureKind.UPSTREAM_QUOTA,
+}
 
 
 def of_failure(failure: Failure) -> ApiError:

@@ -16,18 +16,23 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.entries import Keepsake
-from greenroom.actors.turn import TurnEnded
+from greenroom.actors.turn import TurnEnded, TurnStarted
 from greenroom.http import wire
 
 _encoder = msgspec.json.Encoder()
 
-DONE = b"data: [DONE]\n\n"
+_DONE = b"[DONE]"
 KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def frame(data: bytes) -> bytes:
     """Return one server-sent event; `data` is one line of JSON."""
     return b"data: " + data + b"\n\n"
+
+
+def identity_of(started: TurnStarted) -> tuple[str, str, int]:
+    """Return an answer's id, its model as its client spells it, and when it was created."""
+    return f"chatcmpl-{started.turn}", started.model, started.created
 
 
 def usage_of(usage: Usage) -> wire.CompletionUsage:
@@ -46,16 +51,28 @@ class ChunkEncoder:
 
     The role goes out with the first delta, because a turn that begins with a tool call has null
     content, and one that begins with text an empty one.
+
+    Events count from 1. The same turn gives the same events, however its deltas were batched, so a client
+    can go on after the last one that it has: those up to `starting_after` are left out.
     """
 
-    def __init__(self, id_: str, model: str, created: int, *, include_usage: bool) -> None:
-        self._id = id_
-        self._model = model
-        self._created = created
+    def __init__(
+        self, *, include_usage: bool, starting_after: int = 0, event_ids: bool = False
+    ) -> None:
+        self._id = ""
+        self._model = ""
+        self._created = 0
         self._include_usage = include_usage
+        self._starting_after = starting_after
+        self._event_ids = event_ids
+        self._events = 0
         self._usage: UnsetType | None = None if include_usage else UNSET
         self._has_role = False
         self._custom: set[int] = set()
+
+    def start(self, started: TurnStarted) -> None:
+        """Learn which answer it is."""
+        self._id, self._model, self._created = identity_of(started)
 
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""
@@ -69,8 +86,18 @@ class ChunkEncoder:
         pieces.append(self._chunk(wire.Delta(), ended.reason.value))
         if self._include_usage:
             pieces.append(self._frame((), usage_of(ended.usage)))
-        pieces.append(DONE)
+        pieces.append(self._event(_DONE))
         return b"".join(pieces)
+
+    def fail(self, error: bytes) -> bytes:
+        """Encode a bad end, as one piece; `error` is an envelope."""
+        return self._event(error) + self._event(_DONE)
+
+    def _event(self, data: bytes) -> bytes:
+        self._events += 1
+        if self._events <= self._starting_after:
+            return b""
+        return (b"id: %d\n" % self._events if self._event_ids else b"") + frame(data)
 
     def _role(self, first: Delta | None) -> bytes:
         self._has_role = True
@@ -88,7 +115,7 @@ class ChunkEncoder:
         chunk = wire.Chunk(
             id=self._id, created=self._created, model=self._model, choices=choices, usage=usage
         )
-        return frame(_encoder.encode(chunk))
+        return self._event(_encoder.encode(chunk))
 
     def _delta(self, delta: Delta) -> wire.Delta:
         match delta:
@@ -126,8 +153,9 @@ class CompletionBuilder:
         self._answer.take(deltas)
         self._reasoning.extend(d.text for d in deltas if isinstance(d, ReasoningDelta))
 
-    def end(self, ended: TurnEnded, id_: str, model: str, created: int) -> bytes:
+    def end(self, started: TurnStarted, ended: TurnEnded) -> bytes:
         """Encode the `chat.completion` object."""
+        id_, model, created = identity_of(started)
         self._answer.take((Finish(ended.reason),))
         entry = self._answer.entry()
         calls = tuple(

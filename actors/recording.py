@@ -1,0 +1,98 @@
+"""What a turn has told so far: for its answer, for its journal, and for those who hear it late.
+
+It knows who listens. When the last reader of a turn leaves that is nobody else's business, the turn is
+stopped in that same moment; so a client's leaving closes its upstream's socket at once.
+"""
+
+from typing import Any
+
+import trio
+
+from greenroom.actors.answer import Answer
+from greenroom.actors.channels.channel import Delta, Deltas
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.turn import OnDisconnect, TurnEnded, TurnStarted
+from greenroom.runtime import StreamPort
+
+LEFT = Failure(FailureKind.INTERRUPTED, "The client left before the answer was whole.")
+
+
+class Recording:
+    """One turn's events, from its first on; `outcome` is set once they are kept."""
+
+    def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
+        self._cancels = on_disconnect is OnDisconnect.CANCEL
+        self._readers = 0
+        self._news = trio.Event()
+        self.scope = trio.CancelScope()
+        self.answer = Answer()
+        self.deltas: list[Delta] = []
+        self.started: TurnStarted | None = None
+        self.stopped: Failure | None = None
+        self.outcome: TurnEnded | Failure | None = None
+
+    @classmethod
+    def of(cls, started: TurnStarted, deltas: Deltas, outcome: TurnEnded | Failure) -> "Recording":
+        """Return the recording of a turn that has ended."""
+        made = cls()
+        made.started = started
+        made.deltas.extend(deltas)
+        made.outcome = outcome
+        return made
+
+    # Who listens
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody listens who would have to."""
+        return self._cancels and not self._readers
+
+    def join(self, port: StreamPort[Any]) -> None:
+        """Count a reader in, until it leaves."""
+        self._readers += 1
+        port.on_leave(self._leave)
+
+    def _leave(self) -> None:
+        self._readers -= 1
+        if self.abandoned and self.outcome is None:
+            self.stop(LEFT)
+
+    def stop(self, why: Failure) -> None:
+        """End the turn where it stands; the first reason counts."""
+        if self.stopped is None:
+            self.stopped = why
+            self.scope.cancel()
+
+    # What it tells
+
+    def start(self, event: TurnStarted) -> None:
+        """Take down that the model has begun."""
+        self.started = event
+        self._tell()
+
+    def add(self, told: Deltas) -> None:
+        """Take down what was told."""
+        self.deltas.extend(told)
+        self._tell()
+
+    def end(self, outcome: TurnEnded | Failure) -> None:
+        """Take down how it ended."""
+        self.outcome = outcome
+        self._tell()
+
+    async def news(self) -> None:
+        """Wait until something was added."""
+        await self._news.wait()
+
+    def _tell(self) -> None:
+        if self._news.statistics().tasks_waiting:
+            self._news.set()
+            self._news = trio.Event()
+
+
+def settle(port: StreamPort[Any], outcome: TurnEnded | Failure) -> None:
+    """Tell a reader how its turn ended."""
+    if isinstance(outcome, TurnEnded):
+        port.close(outcome)
+    else:
+        port.fail(TurnFailed(outcome))
