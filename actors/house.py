@@ -12,16 +12,16 @@ from random import Random
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
-from greenroom.actors.run import Upstreams
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.turn import Submit, TurnEvent, TurnRequest
+from greenroom.actors.turn import Route, Submit, TurnEvent, TurnRequest
 from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, System
 
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
@@ -84,7 +84,13 @@ class House:
             name = f"provider:{provider.id}"
             providers[provider.id] = await system.supervise(create, name, ALWAYS)
         upstreams = Upstreams(providers, settings.patience, random)
-        surroundings = Surroundings(upstreams, store, clock)
+        windows = {
+            Route(provider.id, model.id): model.context_window
+            for provider in settings.providers
+            for model in provider.models
+            if model.context_window is not None
+        }
+        surroundings = Surroundings(upstreams, store, clock, windows)
         rooms: dict[str, Rooms] = {}
         refs: list[Ref[Describe]] = []
         for agent in settings.agents:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from greenroom.actors.entries import AssistantEntry, Entry, SummaryEntry, SystemEntry
+from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.known import CRASH_CODE, is_of
 from greenroom.actors.stores.store import (
@@ -31,8 +31,6 @@ CRASHED = Failure(
     "The gateway stopped before this turn had ended, and it was closed as interrupted.",
     code=CRASH_CODE,
 )
-
-_SUMMARY = "What was said in this conversation before, in short:\n\n"
 
 
 class Journal:
@@ -92,12 +90,12 @@ class Journal:
             self._keep([*earlier, *self._stored])
             return await self.plan(sent, instead_of)
 
-    def prompt(self, plan: Plan) -> tuple[Entry, ...]:
-        """Return what a model is shown, with `plan` carried out."""
-        entries = self.transcript.preview(plan)
+    def shown(self, plan: Plan) -> tuple[SummaryEntry | None, tuple[TranscriptEntry, ...]]:
+        """Return what a model is shown of what was said: a summary, and the entries behind it."""
+        entries = self.transcript.entries[: plan.keep]
         if self._summary is None or plan.keep < self._summarised:
-            return entries
-        return (*_told(self._summary), *entries[self._summarised :])
+            return None, entries
+        return self._summary, entries[self._summarised :]
 
     async def find(self, sender: Sender, now: float) -> StoredTurn | None:
         """Return the turn that has ended and that a request is, if it is one.
@@ -180,6 +178,20 @@ class Journal:
         self.active = end.ended
         return cut
 
+    async def compact(self, turn: str, plan: Plan, cut: int, summary: SummaryEntry) -> Plan:
+        """Append a summary of the first `cut` entries that `shown` has; return `plan` as it is after it.
+
+        Raises:
+            StoreFailed, Fenced.
+        """
+        at = (self._summarised if plan.keep >= self._summarised else 0) + cut
+        if self._store is not None:
+            upto = self._stored[at - 1].seq
+            self._fence, _ = await self._store.compact(self.name, self._fence, turn, summary, upto)
+        self._summary, self._summarised, self._has_earlier = summary, 0, True
+        self._keep(self._stored[at:])
+        return msgspec.structs.replace(plan, keep=plan.keep - at)
+
     async def reset(self, now: float) -> None:
         """Begin the transcript anew; raises `StoreFailed`, `Fenced`."""
         if self._store is not None and not self.is_new:
@@ -243,9 +255,3 @@ def _closed(turn: AcceptedTurn, cut_from: int | None, now: float) -> TurnEnd:
     return TurnEnd(
         turn.id, TurnState.INTERRUPTED, now, cut_from=cut_from, entries=entries, failure=CRASHED
     )
-
-
-def _told(summary: SummaryEntry) -> tuple[Entry, ...]:
-    """Return a summary as a model is shown it."""
-    text = () if summary.text is None else (SystemEntry(_SUMMARY + summary.text),)
-    return (*text, *summary.pinned)

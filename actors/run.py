@@ -6,29 +6,21 @@ switched, for the client has heard who answers.
 """
 
 import math
-from collections.abc import Mapping
-from contextlib import suppress
-from random import Random
 
 import msgspec
 import trio
 
 from greenroom.actors.attempts import Again, Attempts, GiveUp
-from greenroom.actors.channels.channel import Deltas, Finish, Usage
-from greenroom.actors.entries import Keepsake, Prompt
+from greenroom.actors.calling import Upstreams, call_model
+from greenroom.actors.channels.channel import Deltas, Finish, TextDelta, Usage
+from greenroom.actors.channels.upstream_errors import TOO_LONG
+from greenroom.actors.draft import Draft
+from greenroom.actors.entries import Keepsake, SummaryEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.provider import Answering, Call, Lease, Permit, ProviderMessage
 from greenroom.actors.recording import LEFT, Recording
-from greenroom.actors.settings import Cost, Retry
-from greenroom.actors.turn import (
-    Progress,
-    Route,
-    Served,
-    TurnEvent,
-    TurnRequest,
-    TurnStarted,
-)
-from greenroom.runtime import Actor, Message, Ref, RuntimeFault, StreamPort
+from greenroom.actors.turn import Progress, Route, Served, TurnEvent, TurnRequest, TurnStarted
+from greenroom.actors.window import Cut
+from greenroom.runtime import Actor, Message, StreamPort
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Characters of text, thinking and arguments that one answer may have."""
@@ -40,28 +32,24 @@ class Begin(Message, frozen=True):
     """Start the run."""
 
 
+class SummedUp(msgspec.Struct, frozen=True):
+    """What was summed up on the way: how many of the session's entries, and what stands for them."""
+
+    entries: int
+    summary: SummaryEntry
+
+
 class RunResult(msgspec.Struct, frozen=True):
     """How a run ended: with a failure, or without one; what was said stands in its recording.
 
-    `cost` is money, by the configuration's prices, None where there are none.
+    `cost` is money, by the configuration's prices, None where there are none. `guessed` is how many
+    tokens the prompt was thought to take.
     """
 
     failure: Failure | None = None
     cost: float | None = None
-
-
-class Upstreams:
-    """What runs need to call models: the providers by id, and how long a first word may take.
-
-    `patience` is in seconds, all attempts of a turn together; `random` spreads what is tried again.
-    """
-
-    def __init__(
-        self, providers: Mapping[str, Ref[ProviderMessage]], patience: float, random: Random
-    ) -> None:
-        self.providers = providers
-        self.patience = patience
-        self.random = random
+    guessed: int = 0
+    summed_up: SummedUp | None = None
 
 
 class Run(Actor[Begin]):
@@ -72,7 +60,7 @@ class Run(Actor[Begin]):
     def __init__(
         self,
         turn: TurnRequest,
-        prompt: Prompt,
+        draft: Draft,
         upstreams: Upstreams,
         recording: Recording,
         port: StreamPort[TurnEvent],
@@ -82,7 +70,7 @@ class Run(Actor[Begin]):
     ) -> None:
         self._turn = turn
         self._attempts = Attempts(turn.route, turn.fallbacks, upstreams.random)
-        self._prompt = prompt
+        self._draft = draft
         self._upstreams = upstreams
         self._recording = recording
         self._port = port
@@ -90,6 +78,8 @@ class Run(Actor[Begin]):
         self._ahead = ahead
         self._patience = trio.CancelScope()
         self._cost: float | None = None
+        self._summed_up: SummedUp | None = None
+        self._guessed = 0
 
     async def receive(self, message: Begin) -> None:
         recording = self._recording
@@ -104,9 +94,10 @@ class Run(Actor[Begin]):
                 )
         if recording.stopped is not None and recording.answer.reason is None:
             failure = recording.stopped
-        self.stop(RunResult(failure, self._cost))
+        self.stop(RunResult(failure, self._cost, self._guessed, self._summed_up))
 
     async def _converse(self) -> Failure | None:
+        await self._shorten(self._draft.due(), self._turn.route)
         self._patience.deadline = trio.current_time() + self._upstreams.patience
         with self._patience:
             return await self._try_in_turn()
@@ -120,10 +111,22 @@ class Run(Actor[Begin]):
         attempts = self._attempts
         while True:
             route = attempts.begin()
-            failure, retry = await self._attempt(route)
+            prompt = self._draft.prompt()
+            self._guessed = self._draft.size()
+
+            async def take(deltas: Deltas, route: Route = route) -> None:
+                await self._take(deltas, route)
+
+            made = await call_model(self._upstreams, route, prompt, take, self.log)
+            self._add_cost(made.cost)
+            failure = made.failure
             if failure is None or self._recording.started is not None:
                 return failure
-            step = attempts.failed(failure, retry)
+            if failure.code == TOO_LONG and self._summed_up is None:
+                self._patience.deadline += self._draft.shortening.seconds
+                if await self._shorten(self._draft.forced(), route):
+                    continue
+            step = attempts.failed(failure, made.retry)
             self.log.info(
                 "run.attempt_failed",
                 model=str(route),
@@ -138,51 +141,17 @@ class Run(Actor[Begin]):
                 case Again(_, seconds):
                     await trio.sleep(seconds)
 
-    async def _attempt(self, route: Route) -> tuple[Failure | None, Retry | None]:
-        """Call one model; return why that failed, and what its provider allows if it let it begin."""
-        permit: Permit | None = None
-        try:
-            provider = self._upstreams.providers[route.provider]
-            async with provider.stream(Lease(route.model)) as lease:
-                permit = await anext(lease)
-                try:
-                    await self._call(route, permit, provider)
-                except TurnFailed as failed:
-                    permit.call.failure = failed.failure
-                    raise
-                finally:
-                    self._settle(permit.call, permit.price)
-        except TurnFailed as failed:
-            return failed.failure, None if permit is None else permit.retry
-        except RuntimeFault:
-            self.log.exception("run.provider_gone", provider=route.provider)
-            what = f"Provider '{route.provider}' is not running."
-            return Failure(FailureKind.INTERNAL, what), None
-        return None, permit.retry
+    # What the model says
 
-    async def _call(self, route: Route, permit: Permit, provider: Ref[ProviderMessage]) -> None:
-        prompt = msgspec.structs.replace(self._prompt, model=route.model)
-        async with permit.channel.open(prompt) as reading:
-            if reading.notes.dropped:
-                fields = list(reading.notes.dropped)
-                self.log.info("run.fields_dropped", model=str(route), fields=fields)
-            async for deltas in reading:
-                if self._recording.started is None:
-                    self._patience.deadline = math.inf
-                    if permit.probe:
-                        _report(provider, Answering(permit.number, route.model))
-                    await self._start(Served(route, self._attempts.count))
-                await self._pass_on(deltas)
-        permit.call.answered = True
-
-    async def _start(self, served: Served) -> None:
-        turn = self._turn
-        event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
-        self._recording.start(event)
-        await self._port.send(event)
-
-    async def _pass_on(self, deltas: Deltas) -> None:
-        answer = self._recording.answer
+    async def _take(self, deltas: Deltas, route: Route) -> None:
+        recording = self._recording
+        if recording.started is None:
+            self._patience.deadline = math.inf
+            turn, served = self._turn, Served(route, self._attempts.count)
+            event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
+            recording.start(event)
+            await self._port.send(event)
+        answer = recording.answer
         if answer.size > MAX_ANSWER:
             what = f"The answer is longer than {MAX_ANSWER} characters."
             raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
@@ -191,28 +160,42 @@ class Run(Actor[Begin]):
             await self._port.send(Progress(told))
         # What was said is what the client was sent, also where that was cut short.
         answer.take(deltas)
-        self._recording.add(told)
+        recording.add(told)
 
-    def _settle(self, call: Call, price: Cost | None) -> None:
-        call.usage = self._recording.answer.usage
-        if price is not None:
-            self._cost = call.cost = cost_of(call.usage, price)
+    # What the model is not shown any more
 
+    async def _shorten(self, cut: Cut | None, route: Route) -> bool:
+        """Sum up what is cut, or leave it out where that fails; return whether anything was cut."""
+        if cut is None:
+            return False
+        shortening = self._draft.shortening
+        pieces: list[str] = []
+        why = f"took longer than {shortening.seconds:g} s"
 
-def cost_of(usage: Usage, price: Cost) -> float:
-    """Return what a call costs; prices are per million tokens."""
-    fresh = max(0, usage.prompt - usage.cached - usage.cache_write)
-    return (
-        fresh * price.input
-        + usage.cached * price.cache_read
-        + usage.cache_write * price.cache_write
-        + usage.completion * price.output
-    ) / 1_000_000
+        async def take(deltas: Deltas) -> None:
+            pieces.extend(delta.text for delta in deltas if isinstance(delta, TextDelta))
+            await trio.lowlevel.checkpoint()
 
+        with trio.move_on_after(shortening.seconds) as limit:
+            matter = self._draft.matter(cut)
+            made = await call_model(self._upstreams, route, matter, take, self.log)
+            self._add_cost(made.cost)
+            if made.failure is not None:
+                pieces.clear()
+                why = made.failure.kind.value
+        text = None if limit.cancelled_caught else "".join(pieces).strip() or None
+        if text is None:
+            self.log.warning("run.history_dropped", entries=cut.upto, why=why)
+        else:
+            self.log.info("run.history_summed_up", entries=cut.upto)
+        self._draft = self._draft.with_summary(cut, text)
+        assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
+        self._summed_up = SummedUp(cut.upto, self._draft.summary)
+        return True
 
-def _report(provider: Ref[ProviderMessage], answering: Answering) -> None:
-    with suppress(RuntimeFault):  # it learns the same at the lease's end
-        provider.tell(answering)
+    def _add_cost(self, cost: float | None) -> None:
+        if cost is not None:
+            self._cost = (self._cost or 0.0) + cost
 
 
 def _without_the_end(deltas: Deltas) -> Deltas:

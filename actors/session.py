@@ -10,6 +10,7 @@ from typing import assert_never
 
 import msgspec
 
+from greenroom.actors.draft import Draft
 from greenroom.actors.entries import Entry, Prompt, SystemEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
@@ -17,7 +18,7 @@ from greenroom.actors.journal import CRASHED, Journal
 from greenroom.actors.known import InsteadOf, Recent, Replay, is_same, recall
 from greenroom.actors.lifetime import is_over
 from greenroom.actors.recording import Recording, settle
-from greenroom.actors.run import Begin, Run, RunResult
+from greenroom.actors.run import Begin, Run, RunResult, SummedUp
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.stores.store import (
     AcceptedTurn,
@@ -31,6 +32,7 @@ from greenroom.actors.stores.store import (
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.transcript import Plan, Sent
 from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest
+from greenroom.actors.window import Estimate
 from greenroom.runtime import Actor, Ending, Finished, Message, Request, StreamPort
 
 _RETRY_AFTER_S = 1.0
@@ -97,6 +99,7 @@ class Session(Actor[SessionMessage]):
         self._running: _Running | None = None
         self._rolls_back = False
         self._broken: Exception | None = None
+        self._estimate = Estimate()
 
     # Its life
 
@@ -259,19 +262,10 @@ class Session(Actor[SessionMessage]):
             fork = await journal.fork(SessionName(self._agent.id, asked.key), asked.seq)
         instructions, sent = _split(self._agent, turn.entries)
         plan = await journal.plan(sent, item.instead_of)
-        prompt = Prompt(
-            model=turn.route.model,
-            entries=(*instructions, *journal.prompt(plan)),
-            tools=turn.tools,
-            tool_choice=turn.tool_choice,
-            parallel_tool_calls=turn.parallel_tool_calls,
-            sampling=turn.sampling,
-            extra=turn.extra,
-        )
         accepted = await journal.accept(turn, plan, now, fork)
         run = Run(
             turn,
-            prompt,
+            self._draft(turn, instructions, plan),
             self._surroundings.upstreams,
             item.recording,
             item.port,
@@ -283,6 +277,28 @@ class Session(Actor[SessionMessage]):
         self._running = _Running(item, accepted, plan)
         ref.tell(Begin())
 
+    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], plan: Plan) -> Draft:
+        summary, old = self._journal.shown(plan)
+        blank = Prompt(
+            model=turn.route.model,
+            entries=(),
+            tools=turn.tools,
+            tool_choice=turn.tool_choice,
+            parallel_tool_calls=turn.parallel_tool_calls,
+            sampling=turn.sampling,
+            extra=turn.extra,
+        )
+        return Draft(
+            blank,
+            instructions,
+            summary,
+            old,
+            plan.added,
+            window=self._surroundings.windows.get(turn.route),
+            estimate=self._estimate,
+            shortening=self._agent.shortening,
+        )
+
     async def _close_turn(self, ending: Ending) -> None:
         running, self._running = self._running, None
         if running is None:
@@ -293,7 +309,10 @@ class Session(Actor[SessionMessage]):
         failure: Failure | None = _internal("The run crashed.")
         cost: float | None = None
         match ending:
-            case Finished(value=RunResult(failure, cost)):
+            case Finished(value=RunResult(failure, cost, guessed, summed_up)):
+                self._estimate.learn(guessed, item.recording.answer.usage.prompt)
+                if summed_up is not None:
+                    running = await self._compact(running, summed_up)
                 if item.recording.answer.reason is not None:
                     failure = None  # it is whole, whatever came after it
                 elif failure is None:
@@ -307,6 +326,16 @@ class Session(Actor[SessionMessage]):
                 now = self._surroundings.clock()
                 self._recent.keep(item.turn.sender.fingerprint, item.recording, now)
             self.stop()
+
+    async def _compact(self, running: _Running, summed_up: SummedUp) -> _Running:
+        """Have the journal know what the run has summed up; a turn that fails keeps that, too."""
+        turn, summary = running.item.turn.id, summed_up.summary
+        try:
+            plan = await self._journal.compact(turn, running.plan, summed_up.entries, summary)
+        except (StoreFailed, Fenced) as error:
+            self.log.warning("session.not_compacted", error=str(error))
+            return running  # the next turn does it again, or finds what happened
+        return msgspec.structs.replace(running, plan=plan)
 
     async def _keep(
         self, running: _Running, failure: Failure | None, cost: float | None

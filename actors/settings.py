@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from greenroom.actors.draft import Shortening
 from greenroom.actors.lifetime import Lifetime
 
 
@@ -114,6 +115,7 @@ class AgentSettings(msgspec.Struct, frozen=True):
     instructions: str | None = None
     time_limit: float = 600.0
     fallbacks: tuple[str, ...] = ()
+    shortening: Shortening = Shortening()
 
 
 class SessionLimits(msgspec.Struct, frozen=True):

@@ -1,15 +1,26 @@
 """What all sessions of a house have in common, and never change."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from greenroom.actors.run import Upstreams
+from greenroom.actors.calling import Upstreams
 from greenroom.actors.stores.store import Store
+from greenroom.actors.turn import Route
 
 
 class Surroundings:
-    """The models that answer, the store that remembers, and the time of day (Unix seconds)."""
+    """The models that answer, the store that remembers, and the time of day (Unix seconds).
 
-    def __init__(self, upstreams: Upstreams, store: Store, clock: Callable[[], float]) -> None:
+    `windows` are the sizes of models, in tokens, as far as they are known.
+    """
+
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        store: Store,
+        clock: Callable[[], float],
+        windows: Mapping[Route, int] | None = None,
+    ) -> None:
         self.upstreams = upstreams
         self.store = store
         self.clock = clock
+        self.windows = windows or {}

@@ -18,6 +18,9 @@ from greenroom.actors.channels.retry_after import retry_after
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 
+TOO_LONG = "context_length_exceeded"
+"""The code of a failure for which the prompt does not fit the model's window."""
+
 _LONGEST_MESSAGE = 1000
 """Characters of an upstream's message that are passed on."""
 
@@ -154,7 +157,7 @@ class UpstreamErrors:
         message = text or self._say(otherwise)
         match kind:
             case FailureKind.UPSTREAM_REJECTED:
-                code = "context_length_exceeded" if report.too_long else report.code
+                code = TOO_LONG if report.too_long else report.code
                 param = self._clean(report.param or "") or None
                 return Failure(kind, message, param=param, code=code)
             case FailureKind.NOT_FOUND:

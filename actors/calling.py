@@ -1,0 +1,115 @@
+"""One call of one model: a lease of its provider, the channel, and what the provider is to learn of it.
+
+It is made in its caller's own task. It knows nothing of turns: whatever comes is given to `take`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from greenroom.actors.channels.channel import Deltas, Usage
+from greenroom.actors.entries import Prompt
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.provider import Answering, Lease, Permit, ProviderMessage
+from greenroom.actors.settings import Cost, Retry
+from greenroom.actors.turn import Route
+from greenroom.runtime import Ref, RuntimeFault
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+Take = Callable[[Deltas], Awaitable[None]]
+
+
+class Upstreams:
+    """What runs need to call models: the providers by id, and how long a first word may take.
+
+    `patience` is in seconds, all attempts of a turn together; `random` spreads what is tried again.
+    """
+
+    def __init__(
+        self, providers: Mapping[str, Ref[ProviderMessage]], patience: float, random: Random
+    ) -> None:
+        self.providers = providers
+        self.patience = patience
+        self.random = random
+
+
+class Made(msgspec.Struct):
+    """A call that was made: why it failed, if it did, and what it took.
+
+    `retry` is what the provider allows after a failure, None if it never let the call begin; `cost` is
+    money, None where the model has no price.
+    """
+
+    failure: Failure | None = None
+    retry: Retry | None = None
+    cost: float | None = None
+
+
+async def call_model(
+    upstreams: Upstreams, route: Route, prompt: Prompt, take: Take, log: "FilteringBoundLogger"
+) -> Made:
+    """Call a model and give `take` each batch; what it raises as `TurnFailed` is the call's failure."""
+    made = Made()
+    try:
+        provider = upstreams.providers[route.provider]
+        async with provider.stream(Lease(route.model)) as lease:
+            permit = await anext(lease)
+            made.retry = permit.retry
+            try:
+                await _answer(permit, provider, route, prompt, take, log)
+            except TurnFailed as failed:
+                permit.call.failure = failed.failure
+                raise
+            else:
+                permit.call.answered = True
+            finally:
+                if permit.price is not None:
+                    made.cost = permit.call.cost = cost_of(permit.call.usage, permit.price)
+    except TurnFailed as failed:
+        made.failure = failed.failure
+    except RuntimeFault:
+        log.exception("run.provider_gone", provider=route.provider)
+        what = f"Provider '{route.provider}' is not running."
+        made.failure = Failure(FailureKind.INTERNAL, what)
+    return made
+
+
+async def _answer(
+    permit: Permit,
+    provider: Ref[ProviderMessage],
+    route: Route,
+    prompt: Prompt,
+    take: Take,
+    log: "FilteringBoundLogger",
+) -> None:
+    begun = False
+    prompt = msgspec.structs.replace(prompt, model=route.model)
+    async with permit.channel.open(prompt) as reading:
+        if reading.notes.dropped:
+            log.info("run.fields_dropped", model=str(route), fields=list(reading.notes.dropped))
+        async for deltas in reading:
+            if not begun:
+                begun = True
+                if permit.probe:
+                    with suppress(RuntimeFault):  # it learns the same at the lease's end
+                        provider.tell(Answering(permit.number, route.model))
+            for delta in deltas:
+                if isinstance(delta, Usage):
+                    permit.call.usage = delta
+            await take(deltas)
+
+
+def cost_of(usage: Usage, price: Cost) -> float:
+    """Return what a call costs; prices are per million tokens."""
+    fresh = max(0, usage.prompt - usage.cached - usage.cache_write)
+    return (
+        fresh * price.input
+        + usage.cached * price.cache_read
+        + usage.cache_write * price.cache_write
+        + usage.completion * price.output
+    ) / 1_000_000
