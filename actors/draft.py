@@ -16,6 +16,7 @@ from greenroom.actors.entries import (
     TranscriptEntry,
     UserEntry,
 )
+from greenroom.actors.transcript import Sent
 from greenroom.actors.window import Cut, Estimate, as_text, find_cut, with_short_results
 
 _TOLD = "What was said in this conversation before, in short:\n\n"
@@ -141,3 +142,17 @@ def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
         return ()
     text = () if summary.text is None else (SystemEntry(_TOLD + summary.text),)
     return (*text, *summary.pinned)
+
+
+def split(
+    instructions: str | None, entries: Sequence[Entry]
+) -> tuple[list[SystemEntry], list[Sent]]:
+    """Tell the instructions of a turn, its agent's first, from what belongs into the transcript."""
+    told_first = [] if instructions is None else [SystemEntry(instructions)]
+    sent: list[Sent] = []
+    for index, entry in enumerate(entries):
+        if isinstance(entry, SystemEntry):
+            told_first.append(entry)
+        else:
+            sent.append(Sent(entry, f"messages[{index}]"))
+    return told_first, sent

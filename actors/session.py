@@ -10,8 +10,9 @@ from typing import assert_never
 
 import msgspec
 
-from greenroom.actors.draft import Draft
-from greenroom.actors.entries import Entry, Prompt, SystemEntry, TranscriptEntry
+from greenroom.actors.closing import end_of, ended_by, internal, outcome_of, store_failure
+from greenroom.actors.draft import Draft, split
+from greenroom.actors.entries import Prompt, SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
 from greenroom.actors.journal import CRASHED, Journal
@@ -26,11 +27,9 @@ from greenroom.actors.stores.store import (
     Fork,
     SessionName,
     StoreFailed,
-    TurnEnd,
-    TurnState,
 )
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.transcript import Plan, Sent
+from greenroom.actors.transcript import Plan
 from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest
 from greenroom.actors.window import Estimate
 from greenroom.runtime import Actor, Ending, Finished, Message, Request, StreamPort
@@ -113,7 +112,7 @@ class Session(Actor[SessionMessage]):
     async def receive(self, message: SessionMessage) -> object:
         if self._broken is not None:
             self.stop()
-            raise _store_failure(self._broken)
+            raise store_failure(self._broken)
         answer: object = None
         match message:
             case Submit(turn):
@@ -152,7 +151,7 @@ class Session(Actor[SessionMessage]):
                 case None:
                     pass
         except StoreFailed as error:
-            raise _store_failure(error) from None
+            raise store_failure(error) from None
         self._make_room(turn)
         port = self.stream_port(message)
         recording = Recording(turn.sender.on_disconnect)
@@ -204,13 +203,13 @@ class Session(Actor[SessionMessage]):
             )
         if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
             self._rolls_back = policy is OnBusy.ROLLBACK
-            running.item.recording.stop(_ended_by("a later request"))
+            running.item.recording.stop(ended_by("a later request"))
 
     def _drop_abandoned(self) -> None:
         self._waiting = deque(item for item in self._waiting if not item.recording.abandoned)
 
     def _cancel(self) -> bool:
-        why = _ended_by("a request to cancel it")
+        why = ended_by("a request to cancel it")
         waiting, self._waiting = self._waiting, deque()
         for item in waiting:
             item.recording.end(why)
@@ -230,7 +229,7 @@ class Session(Actor[SessionMessage]):
             await self._journal.reset(self._surroundings.clock())
         except (StoreFailed, Fenced) as error:
             self.stop()
-            raise _store_failure(error) from None
+            raise store_failure(error) from None
 
     # Turns that run
 
@@ -245,7 +244,7 @@ class Session(Actor[SessionMessage]):
             except TurnFailed as refused:
                 self._tell_end(item, refused.failure)
             except (StoreFailed, Fenced) as error:
-                self._tell_end(item, _store_failure(error).failure)
+                self._tell_end(item, store_failure(error).failure)
                 self.stop()
                 return
             if item.turn.ephemeral and self._running is None:
@@ -260,7 +259,7 @@ class Session(Actor[SessionMessage]):
         asked = turn.sender.fork
         if asked is not None and journal.is_new and not turn.ephemeral:
             fork = await journal.fork(SessionName(self._agent.id, asked.key), asked.seq)
-        instructions, sent = _split(self._agent, turn.entries)
+        instructions, sent = split(self._agent.instructions, turn.entries)
         plan = await journal.plan(sent, item.instead_of)
         accepted = await journal.accept(turn, plan, now, fork)
         run = Run(
@@ -306,7 +305,7 @@ class Session(Actor[SessionMessage]):
                 self.stop()  # it was there to tell an answer again
             return
         item = running.item
-        failure: Failure | None = _internal("The run crashed.")
+        failure: Failure | None = internal("The run crashed.")
         cost: float | None = None
         match ending:
             case Finished(value=RunResult(failure, cost, guessed, summed_up)):
@@ -316,7 +315,7 @@ class Session(Actor[SessionMessage]):
                 if item.recording.answer.reason is not None:
                     failure = None  # it is whole, whatever came after it
                 elif failure is None:
-                    failure = _internal("The model's answer has no end.")
+                    failure = internal("The model's answer has no end.")
             case _:
                 pass
         outcome = await self._keep(running, failure, cost)
@@ -342,82 +341,28 @@ class Session(Actor[SessionMessage]):
     ) -> TurnEnded | Failure:
         """Have the journal know how a turn ended, and return what its readers are to be told."""
         item, plan = running.item, running.plan
-        recording, turn = item.recording, item.turn
-        answer = recording.answer
         rolls_back, self._rolls_back = self._rolls_back, False
-        added: tuple[TranscriptEntry, ...] = ()
-        kept = answer.kept()
-        shown = answer.reason is not None or turn.streamed or _was_stopped(recording)
-        if kept is not None and shown and not rolls_back:
-            added = (*plan.added, kept)
-        end = TurnEnd(
-            id=turn.id,
-            state=_state(recording, failure),
-            ended=self._surroundings.clock(),
-            entries=added,
-            deltas=tuple(recording.deltas),
-            reason=answer.reason,
-            usage=answer.usage,
+        end = end_of(
+            item.turn,
+            plan.added,
+            item.recording,
+            failure,
             cost=cost,
-            served=None if recording.started is None else recording.started.served,
-            failure=failure,
+            now=self._surroundings.clock(),
+            keeps=not rolls_back,
         )
         try:
             cut = await self._journal.end(running.accepted, plan, end)
         except (StoreFailed, Fenced) as error:
             self.stop()  # what was written is for the next one to read
-            return _store_failure(error).failure
+            return store_failure(error).failure
         if cut:
             # The client told another story from there on; see `Transcript.reconcile`.
-            self.log.info("session.cut", turn=turn.id, entries=cut)
-        if failure is not None:
-            return failure
-        assert answer.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
-        return TurnEnded(answer.reason, answer.usage, cost)
+            self.log.info("session.cut", turn=item.turn.id, entries=cut)
+        return outcome_of(end)
 
     def _tell_end(self, item: _Item, outcome: TurnEnded | Failure) -> None:
         item.recording.end(outcome)
         settle(item.port, outcome)
         if self._recent is not None:
             self._recent.ended(item.turn.sender.fingerprint, self._key)
-
-
-def _state(recording: Recording, failure: Failure | None) -> TurnState:
-    if failure is None:
-        return TurnState.FINISHED
-    return TurnState.FAILED if recording.stopped is None else TurnState.INTERRUPTED
-
-
-def _was_stopped(recording: Recording) -> bool:
-    """Say whether somebody ended the turn who wants to go on from what it has said."""
-    stopped = recording.stopped
-    return stopped is not None and stopped.code == "turn_ended"
-
-
-def _ended_by(whom: str) -> Failure:
-    return Failure(FailureKind.CONFLICT, f"This turn was ended by {whom}.", code="turn_ended")
-
-
-def _internal(message: str) -> Failure:
-    return Failure(FailureKind.INTERNAL, message)
-
-
-def _store_failure(error: Exception) -> TurnFailed:
-    if isinstance(error, Fenced):
-        what = "the session has another owner now. Try again."
-        return TurnFailed.of(FailureKind.STOPPING, what, code="session_moved", retry_after=0.1)
-    return TurnFailed.of(FailureKind.STORE, f"{error}", retry_after=_RETRY_AFTER_S)
-
-
-def _split(
-    agent: AgentSettings, entries: tuple[Entry, ...]
-) -> tuple[list[SystemEntry], list[Sent]]:
-    """Tell the instructions of this turn from what belongs into the transcript."""
-    instructions = [] if agent.instructions is None else [SystemEntry(agent.instructions)]
-    sent: list[Sent] = []
-    for index, entry in enumerate(entries):
-        if isinstance(entry, SystemEntry):
-            instructions.append(entry)
-        else:
-            sent.append(Sent(entry, f"messages[{index}]"))
-    return instructions, sent

@@ -6,6 +6,7 @@ import msgspec
 
 from greenroom.actors.draft import Shortening
 from greenroom.actors.lifetime import Lifetime
+from greenroom.actors.stores.store import Retention
 
 
 class Secret:
@@ -151,5 +152,6 @@ class HouseSettings(msgspec.Struct, frozen=True):
     default_agent: str
     providers: tuple[ProviderSettings, ...]
     sessions: SessionLimits = SessionLimits()
+    retention: Retention = Retention()
     names: Names = Names()
     patience: float = 90.0

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from greenroom.actors.draft import Shortening
 from greenroom.actors.settings import AgentSettings, ProviderSettings
 from greenroom.http.config import schema
 from greenroom.http.config.findings import Findings
@@ -45,6 +46,7 @@ def resolve_agents(
         fallbacks=models.fallbacks or (),
         instructions=agents.defaults.instructions,
         time_limit=agents.defaults.timeout_seconds or math.inf,
+        shortening=_shortening(agents.defaults.window, findings),
     )
     entries = tuple(_entries(agents, findings))
     _check_ids(entries, findings)
@@ -111,6 +113,7 @@ def _agent(
         name=agent.name,
         instructions=defaults.instructions if agent.instructions is None else agent.instructions,
         time_limit=time_limit,
+        shortening=defaults.shortening,
     )
 
 
@@ -134,6 +137,18 @@ def _models(
         check_reference(choice, path, known, findings)
         return _Models(choice, ())
     return _Models(None, None)
+
+
+def _shortening(window: schema.Window, findings: Findings) -> Shortening:
+    if window.keep >= window.compact_at:
+        findings.problem((*_DEFAULTS, "window", "keep"), "must be below compactAt")
+    return Shortening(
+        at=window.compact_at,
+        keep=window.keep,
+        result=window.max_tool_result,
+        seconds=window.summary_seconds,
+        tokens=window.summary_tokens,
+    )
 
 
 def _first_model(providers: tuple[ProviderSettings, ...]) -> str:

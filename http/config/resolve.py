@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from greenroom.actors.settings import HouseSettings, SessionLimits
+from greenroom.actors.settings import HouseSettings
 from greenroom.http.config import schema
 from greenroom.http.config.agents import resolve_agents
 from greenroom.http.config.authentication import resolve_auth
@@ -19,6 +19,7 @@ from greenroom.http.config.findings import Findings
 from greenroom.http.config.listening import resolve_host, resolve_port
 from greenroom.http.config.names import resolve_names
 from greenroom.http.config.providers import resolve_providers
+from greenroom.http.config.sessions import resolve_retention, resolve_sessions
 
 _CONSOLE_STYLES: Mapping[str, LogFormat] = {
     "pretty": "console",
@@ -91,10 +92,8 @@ def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) ->
         agents=household.agents,
         default_agent=household.default,
         providers=providers,
-        sessions=SessionLimits(
-            waiting_turns=file.sessions.max_waiting_turns,
-            live_sessions=file.sessions.max_live,
-        ),
+        sessions=resolve_sessions(file.sessions, findings),
+        retention=resolve_retention(file.sessions.retention),
         names=resolve_names(file.models, providers, findings),
         patience=file.models.patience_seconds,
     )

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
+from greenroom.actors.draft import Shortening
 from greenroom.actors.settings import (
     AgentSettings,
     Cooldown,
@@ -18,6 +19,7 @@ from greenroom.actors.settings import (
     SessionLimits,
     TimeLimits,
 )
+from greenroom.actors.stores.store import Retention
 from greenroom.http.config import ignored
 from greenroom.http.config.configuration import FailureLimits, HttpLimits, LogFormat, LogLevel
 
@@ -31,12 +33,15 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 SecondsOrForever = Annotated[float, msgspec.Meta(ge=0)]
 Milliseconds = Annotated[float, msgspec.Meta(gt=0)]
 Price = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 _FAILURES = FailureLimits()
 _LIMITS = HttpLimits()
 _TIMES = TimeLimits()
 _SESSIONS = SessionLimits()
+_RETENTION = Retention()
+_SHORTENING = Shortening()
 _RETRY = Retry()
 _COOLDOWN = Cooldown()
 _HOUSE = HouseSettings(agents=(), default_agent="", providers=())
@@ -201,6 +206,16 @@ class ModelChoice(Section, frozen=True):
     fallbacks: tuple[str, ...] | None = None
 
 
+class Window(Section, frozen=True):
+    """`agents.defaults.window`: how prompts are made shorter; shares of a model's window."""
+
+    compact_at: Share = _SHORTENING.at
+    keep: Share = _SHORTENING.keep
+    max_tool_result: Share = _SHORTENING.result
+    summary_seconds: Seconds = _SHORTENING.seconds
+    summary_tokens: Count = _SHORTENING.tokens
+
+
 class AgentDefaults(Section, frozen=True):
     """`agents.defaults`; a time of 0 is no limit."""
 
@@ -208,6 +223,7 @@ class AgentDefaults(Section, frozen=True):
     model: str | ModelChoice | None = None
     instructions: str | None = None
     timeout_seconds: SecondsOrForever = _AGENT.time_limit
+    window: Window = Window()
 
 
 class Agent(Section, frozen=True):
@@ -237,11 +253,29 @@ class Agents(Section, frozen=True):
     list: tuple[ListedAgent, ...] | None = None
 
 
+class ResetSection(Section, frozen=True):
+    """`sessions.reset`: when a session begins anew by itself; nothing said is never."""
+
+    idle_minutes: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    daily_at: str | None = None
+
+
+class RetentionSection(Section, frozen=True):
+    """`sessions.retention`; nothing said is kept for ever."""
+
+    idle_days: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] | None = None
+    replay_hours: Annotated[float, msgspec.Meta(gt=0)] = _RETENTION.replay / 3600
+
+
 class Sessions(Section, frozen=True):
     """`sessions`."""
 
     max_waiting_turns: Count = _SESSIONS.waiting_turns
     max_live: Count = _SESSIONS.live_sessions
+    idle_seconds: Seconds = _SESSIONS.idle
+    reset: ResetSection = ResetSection()
+    retention: RetentionSection = RetentionSection()
 
 
 class Logging(Section, frozen=True):
