@@ -52,7 +52,7 @@ class HttpChannel:
                 raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
             ids = (response.headers.get(name) for name in _REQUEST_IDS)
             notes = Notes(request.dropped, next(filter(None, ids), None))
-            yield _Batches(response, self._adapter.decoder(), notes)
+            yield _Batches(response, self._adapter.decoder(prompt), notes)
 
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""
