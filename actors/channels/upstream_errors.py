@@ -3,7 +3,7 @@
 It knows the envelopes in use (an object with `error`, Gemini's list, a plain string, FastAPI's
 `detail`, a flat `message`) and the names that stand in them; nothing of streams. Every text of an
 upstream leaves it redacted and cut to size. Sources: platform.openai.com "Error codes";
-ai.google.dev "OpenAI compatibility"; the servers' own sources.
+platform.claude.com "Errors"; ai.google.dev "OpenAI compatibility"; the servers' own sources.
 """
 
 import re
@@ -43,6 +43,10 @@ _WINS_OVER_STATUS = {
     "billing_error": FailureKind.UPSTREAM_QUOTA,
     "billing_hard_limit_reached": FailureKind.UPSTREAM_QUOTA,
     "billing_not_active": FailureKind.UPSTREAM_QUOTA,
+    "contract_spend_limit_reached": FailureKind.UPSTREAM_QUOTA,
+    "enforced_spend_limit_reached": FailureKind.UPSTREAM_QUOTA,
+    "linked_organization_billing_unavailable": FailureKind.UPSTREAM_QUOTA,
+    "linked_organization_spend_limit_reached": FailureKind.UPSTREAM_QUOTA,
     "invalid_api_key": FailureKind.UPSTREAM_AUTHENTICATION,
     "model_not_found": FailureKind.NOT_FOUND,
 }
@@ -90,13 +94,17 @@ _KEEPS_WAIT = {FailureKind.UPSTREAM_RATE_LIMITED, FailureKind.UPSTREAM_OVERLOADE
 _TOO_LONG = re.compile(
     r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was )?exceed"
     r"|exceeds? the (available |model'?s? )?(maximum )?context|prompt is too long|input is too long"
-    r"|input token count .{0,40}exceeds|reduce the length of the (messages|prompt|input)",
+    r"|exceed context limit|input token count .{0,40}exceeds"
+    r"|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
 """How upstreams without a code for it say that the prompt does not fit."""
 
 _BAD_KEY = re.compile(r"(incorrect|invalid) api key|api key not valid", re.IGNORECASE)
 """How Google says with status 400 what others say with 401."""
+
+_NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
+"""How Anthropic says with status 400 what others say with 402."""
 
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -190,6 +198,8 @@ def _kind_of(status: int | None, report: _Report) -> FailureKind:
                 return _WINS_OVER_STATUS[name]
     if status == 400 and _BAD_KEY.search(report.message):
         return FailureKind.UPSTREAM_AUTHENTICATION
+    if status == 400 and _NO_CREDIT.search(report.message):
+        return FailureKind.UPSTREAM_QUOTA
     if status == 404 and ("model" in report.message.lower() or _NOT_FOUND & {*report.names}):
         # Any other 404 means that there is no such endpoint below the configured address.
         return FailureKind.NOT_FOUND
@@ -210,7 +220,8 @@ def _read(body: bytes) -> _Report:
     outer = fields(value)
     error = outer.get("error")
     inner = fields(error) or outer
-    code, status = inner.get("code"), inner.get("status")
+    code = inner.get("code") or fields(inner.get("details")).get("error_code")
+    status = inner.get("status")
     names = [name for name in (code, inner.get("type"), status) if _is_name(name)]
     return _Report(
         message=_message(inner) or (error if isinstance(error, str) else ""),

@@ -38,8 +38,8 @@ class OpenAIAdapter:
         """Return the call that asks for a streamed answer to `prompt`."""
         return HttpRequest(self._url, self._headers, encode_prompt(prompt))
 
-    def decoder(self) -> OpenAIDecoder:
-        """Return a reader for one answer of status 2xx."""
+    def decoder(self, prompt: Prompt) -> OpenAIDecoder:
+        """Return a reader for one answer of status 2xx, whatever it answers."""
         return OpenAIDecoder(self._errors)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:

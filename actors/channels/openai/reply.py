@@ -4,15 +4,15 @@ It knows in which ways servers differ, and gives out what `Channel` promises: te
 order, then one `Finish`, then one `Usage`, or a failure. It knows nothing of sockets or time, and the
 cuts between reads change nothing. `wire` has the shapes, `calls` the order of calls.
 
-An answer may come as server-sent events, or whole as one JSON object from a server that does not
-stream; the first byte tells. The end of the answer is held back until the upstream has ended, for
-some go on after their finish reason, and some count tokens in every chunk.
+The end of the answer is held back until the upstream has ended, for some go on after their finish
+reason, and some count tokens in every chunk.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
 from uuid import uuid4
 
+from greenroom.actors.channels.answer_reader import AnswerReader, APage
 from greenroom.actors.channels.channel import (
     Delta,
     Deltas,
@@ -22,7 +22,7 @@ from greenroom.actors.channels.channel import (
     RefusalDelta,
     Usage,
 )
-from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
+from greenroom.actors.channels.lines import TooLarge
 from greenroom.actors.channels.loose import fields, items
 from greenroom.actors.channels.openai.calls import BadCalls, ToolCalls
 from greenroom.actors.channels.openai.think_tags import ThinkTags
@@ -36,7 +36,7 @@ from greenroom.actors.channels.openai.wire import (
     read_chunks,
     read_usage,
 )
-from greenroom.actors.channels.sse import Event, EventReader
+from greenroom.actors.channels.sse import Event
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import TurnFailed
 
@@ -55,10 +55,7 @@ _REASONS = {
 _GAVE_UP = frozenset({"error", "insufficient_system_resource"})
 """Finish reasons of an answer that is none, from OpenRouter and DeepSeek."""
 
-_BLANK = b" \t\r\n\xef\xbb\xbf"
-"""What may stand before an answer: white space, and the bytes of a byte order mark."""
-
-_MALFORMED = (NotAChunk, TooLarge, BadCalls)
+_MALFORMED = (NotAChunk, TooLarge, APage, BadCalls)
 
 
 def _new_call_id() -> str:
@@ -70,9 +67,7 @@ class OpenAIDecoder:
 
     def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = _new_call_id) -> None:
         self._errors = errors
-        self._events = EventReader()
-        self._begun = False
-        self._whole: bytearray | None = None
+        self._answer = AnswerReader()
         self._text = ThinkTags()
         self._calls = ToolCalls(new_id)
         self._reason: FinishReason | None = None
@@ -123,31 +118,17 @@ class OpenAIDecoder:
         self._done = True
 
     def _read(self, data: bytes, out: list[Delta]) -> None:
-        if not self._begun:
-            data = data.lstrip(_BLANK)
-            self._begin(data[:1])
-        if self._whole is not None:
-            self._whole += data
-            if len(self._whole) > MAX_SIZE:
-                raise TooLarge(f"an answer of more than {MAX_SIZE} bytes")
-            return
-        for event in self._events.feed(data):
+        for event in self._answer.feed(data):
             if not self._done:
                 self._take(event, out)
 
-    def _begin(self, first: bytes) -> None:
-        self._begun = bool(first)
-        if first == b"<":
-            raise self._errors.broken("sent a page that is not its API's")
-        if first in {b"{", b"["}:
-            self._whole = bytearray()
-
     def _read_rest(self, out: list[Delta]) -> None:
-        if self._whole is not None:
-            self._take(Event(b"", bytes(self._whole)), out)
+        event = self._answer.end()
+        if event is not None and self._answer.whole:
+            self._take(event, out)
             if self._reason is None and self._answered:
                 self._reason = FinishReason.STOP
-        elif event := self._events.end():
+        elif event is not None:
             # What is no chunk here is half of one.
             with suppress(NotAChunk):
                 self._take(event, out)

@@ -6,12 +6,10 @@ the reader judges by itself, so that an odd field never costs the answer. Source
 in platform.openai.com's API reference; the OpenAI endpoints of Gemini, Groq, DeepSeek and vLLM.
 """
 
-import json
-
 import msgspec
 
 from greenroom.actors.channels.channel import Usage
-from greenroom.actors.channels.loose import count, fields
+from greenroom.actors.channels.loose import count, fields, mended
 
 
 class Function(msgspec.Struct):
@@ -97,7 +95,7 @@ def read_chunks(data: bytes) -> list[Chunk]:
     except _UNREADABLE:
         pass
     try:
-        return _read_strictly(_mended(data))
+        return _read_strictly(mended(data))
     except _UNREADABLE as error:
         raise NotAChunk("what is not its protocol") from error
 
@@ -119,13 +117,3 @@ def read_usage(value: object) -> Usage | None:
 
 def _read_strictly(data: bytes) -> list[Chunk]:
     return _chunks.decode(data) if data.startswith(b"[") else [_chunk.decode(data)]
-
-
-def _mended(data: bytes) -> bytes:
-    """Return `data` without what only lax writers write: NaN, Infinity and halves of surrogate pairs.
-
-    Python servers write the former, among logprobs; JavaScript proxies the latter, when they cut text.
-    """
-    value = json.loads(data, parse_constant=lambda _: None)
-    text = json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
