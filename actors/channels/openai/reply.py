@@ -11,8 +11,8 @@ some go on after their finish reason, and some count tokens in every chunk.
 
 from collections.abc import Callable
 from contextlib import suppress
-from uuid import uuid4
 
+from greenroom.actors.channels.call_ids import new_call_id
 from greenroom.actors.channels.channel import (
     Delta,
     Deltas,
@@ -25,7 +25,6 @@ from greenroom.actors.channels.channel import (
 from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
 from greenroom.actors.channels.loose import fields, items
 from greenroom.actors.channels.openai.calls import BadCalls, ToolCalls
-from greenroom.actors.channels.openai.think_tags import ThinkTags
 from greenroom.actors.channels.openai.wire import (
     Call,
     Choice,
@@ -37,6 +36,7 @@ from greenroom.actors.channels.openai.wire import (
     read_usage,
 )
 from greenroom.actors.channels.sse import Event, EventReader
+from greenroom.actors.channels.think_tags import ThinkTags
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import TurnFailed
 
@@ -61,14 +61,10 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 _MALFORMED = (NotAChunk, TooLarge, BadCalls)
 
 
-def _new_call_id() -> str:
-    return f"call_{uuid4().hex[:24]}"
-
-
 class OpenAIDecoder:
     """A `Decoder` of one answer; `errors` words its failures, `new_id` names nameless calls."""
 
-    def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = _new_call_id) -> None:
+    def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = new_call_id) -> None:
         self._errors = errors
         self._events = EventReader()
         self._begun = False

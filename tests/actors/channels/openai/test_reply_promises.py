@@ -3,44 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors.channels.channel import (
-    Delta,
-    Finish,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallArguments,
-    ToolCallStart,
-    Usage,
-)
-from greenroom.actors.entries import Keepsake
-from tests.actors.channels.conftest import DONE, Json, chunk, decode_pieces, sse
+from tests.actors.channels.conftest import DONE, Json, chunk, decode_pieces, in_order, sse
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
-
-
-def in_order(deltas: list[Delta]) -> bool:
-    """Whether a whole answer keeps the promises of `Channel`."""
-    calls = -1
-    finished = counted = kept = 0
-    for delta in deltas:
-        match delta:
-            case ToolCallStart(index):
-                assert index == calls + 1
-                calls = index
-            case ToolCallArguments(index):
-                assert index == calls
-            case Keepsake():
-                kept += 1
-            case Finish():
-                finished += 1
-            case Usage():
-                counted += 1
-            case TextDelta() | ReasoningDelta() | RefusalDelta():
-                assert delta.text
-        assert not finished or isinstance(delta, Finish | Usage)
-    return finished == 1 and counted <= 1 and kept <= 1
-
 
 TEXT = st.none() | st.text(max_size=4) | st.sampled_from(["<think>", "</think>"])
 CALL = st.fixed_dictionaries(

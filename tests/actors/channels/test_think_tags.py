@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.channel import ReasoningDelta, TextDelta
-from greenroom.actors.channels.openai.think_tags import ThinkTags
+from greenroom.actors.channels.think_tags import ThinkTags
 
 PIECES = st.sampled_from(["<think>", "</think>", "<", "</", "think", ">", " ", "\n", "a", "b c"])
 
