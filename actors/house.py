@@ -30,7 +30,7 @@ def connect_channel(settings: ProviderSettings) -> Channel:
     match settings.api:
         case "scripted":
             return ScriptedChannel()
-        case "openai-completions":
+        case "ollama" | "openai-completions":
             return HttpChannel(settings)
 
 

@@ -54,7 +54,7 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     """
 
     id: str
-    api: Literal["openai-completions", "scripted"]
+    api: Literal["openai-completions", "ollama", "scripted"]
     base_url: str = ""
     api_key: Secret | None = None
     headers: dict[str, str] = {}

@@ -13,6 +13,7 @@ import trio
 
 from greenroom.actors.channels.adapter import Adapter, Decoder
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.ollama.adapter import OllamaAdapter
 from greenroom.actors.channels.openai.adapter import OpenAIAdapter
 from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
 from greenroom.actors.channels.wording import sentence
@@ -20,7 +21,10 @@ from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
-_ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {"openai-completions": OpenAIAdapter}
+_ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
+    "ollama": OllamaAdapter,
+    "openai-completions": OpenAIAdapter,
+}
 
 _REQUEST_IDS = ("x-request-id", "request-id")
 

@@ -88,8 +88,9 @@ _MEANT_BY_APIS = {400, 403, 422}
 _KEEPS_WAIT = {FailureKind.UPSTREAM_RATE_LIMITED, FailureKind.UPSTREAM_OVERLOADED}
 
 _TOO_LONG = re.compile(
-    r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was )?exceed"
+    r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was |has been )?exceed"
     r"|exceeds? the (available |model'?s? )?(maximum )?context|prompt is too long|input is too long"
+    r"|longer than the context (length|size|window)"
     r"|input token count .{0,40}exceeds|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
