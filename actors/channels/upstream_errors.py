@@ -210,7 +210,8 @@ def _read(body: bytes) -> _Report:
         return _Report(value)
     outer = fields(value)
     error = outer.get("error")
-    inner = fields(error) or outer
+    # Groq puts an envelope into the envelope, in the middle of a stream.
+    inner = fields(fields(error).get("error")) or fields(error) or outer
     code, status = inner.get("code"), inner.get("status")
     names = [name for name in (code, inner.get("type"), status) if _is_name(name)]
     return _Report(
