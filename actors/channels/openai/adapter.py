@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from greenroom.actors.channels.adapter import HttpRequest
 from greenroom.actors.channels.calling import endpoint, identity, secrets
+from greenroom.actors.channels.openai.dialects import dialect_of
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
-from greenroom.actors.channels.openai.request import encode_prompt
+from greenroom.actors.channels.openai.request import Destination, encode_prompt
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure
@@ -23,15 +24,16 @@ class OpenAIAdapter:
     def __init__(self, settings: ProviderSettings) -> None:
         self._headers = _FORMATS | identity(settings)
         self._url = endpoint(settings.base_url, "chat/completions")
+        self._destination = Destination(settings.id, dialect_of(settings.base_url))
         self._errors = UpstreamErrors(settings.id, secrets(settings))
 
     def request(self, prompt: Prompt) -> HttpRequest:
         """Return the call that asks for a streamed answer to `prompt`."""
-        return HttpRequest(self._url, self._headers, encode_prompt(prompt))
+        return HttpRequest(self._url, self._headers, encode_prompt(prompt, self._destination))
 
     def decoder(self) -> OpenAIDecoder:
         """Return a reader for one answer of status 2xx."""
-        return OpenAIDecoder(self._errors)
+        return OpenAIDecoder(self._errors, provider=self._destination.provider)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """Return what any other status means."""

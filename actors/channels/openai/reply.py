@@ -12,6 +12,8 @@ some go on after their finish reason, and some count tokens in every chunk.
 from collections.abc import Callable
 from contextlib import suppress
 
+import msgspec
+
 from greenroom.actors.channels.call_ids import new_call_id
 from greenroom.actors.channels.channel import (
     Delta,
@@ -23,8 +25,9 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
-from greenroom.actors.channels.loose import fields, items
+from greenroom.actors.channels.loose import fields, items, text
 from greenroom.actors.channels.openai.calls import BadCalls, ToolCalls
+from greenroom.actors.channels.openai.keepsake import Thinking
 from greenroom.actors.channels.openai.wire import (
     Call,
     Choice,
@@ -32,6 +35,7 @@ from greenroom.actors.channels.openai.wire import (
     Message,
     NotAChunk,
     Part,
+    read_call,
     read_chunks,
     read_usage,
 )
@@ -47,13 +51,25 @@ _REASONS = {
     "content_filter": FinishReason.CONTENT_FILTER,
     "content_filtered": FinishReason.CONTENT_FILTER,
     "safety": FinishReason.CONTENT_FILTER,
+    "recitation": FinishReason.CONTENT_FILTER,
+    "blocklist": FinishReason.CONTENT_FILTER,
+    "prohibited_content": FinishReason.CONTENT_FILTER,
+    "spii": FinishReason.CONTENT_FILTER,
     "tool_calls": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
 }
 """Finish reasons in lower case; any other name means that the model stopped by itself."""
 
-_GAVE_UP = frozenset({"error", "insufficient_system_resource"})
-"""Finish reasons of an answer that is none, from OpenRouter and DeepSeek."""
+_GAVE_UP = frozenset(
+    {
+        "error",
+        "function_call_filter",
+        "insufficient_system_resource",
+        "malformed_function_call",
+        "unexpected_tool_call",
+    }
+)
+"""Finish reasons of an answer that is none, from OpenRouter, DeepSeek and Gemini."""
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 """What may stand before an answer: white space, and the bytes of a byte order mark."""
@@ -62,14 +78,24 @@ _MALFORMED = (NotAChunk, TooLarge, BadCalls)
 
 
 class OpenAIDecoder:
-    """A `Decoder` of one answer; `errors` words its failures, `new_id` names nameless calls."""
+    """A `Decoder` of one answer of `provider`; `errors` words its failures.
 
-    def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = new_call_id) -> None:
+    `new_id` names nameless calls.
+    """
+
+    def __init__(
+        self,
+        errors: UpstreamErrors,
+        new_id: Callable[[], str] = new_call_id,
+        *,
+        provider: str = "",
+    ) -> None:
         self._errors = errors
         self._events = EventReader()
         self._begun = False
         self._whole: bytearray | None = None
         self._text = ThinkTags()
+        self._thinking = Thinking(provider)
         self._calls = ToolCalls(new_id)
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
@@ -161,35 +187,41 @@ class OpenAIDecoder:
                 self._take_chunk(chunk, out)
 
     def _take_chunk(self, chunk: Chunk, out: list[Delta]) -> None:
-        usages = [chunk.usage, fields(chunk.x_groq).get("usage")]
+        groq = fields(chunk.x_groq)
+        usages = [chunk.usage, groq.get("usage")]
         for choice in chunk.choices or ():
             if choice.index is None or choice.index == 0:
                 usages.append(choice.usage)
                 self._take_choice(choice, out)
         for usage in filter(None, usages):
             self._usage = read_usage(usage) or self._usage
+        if error := groq.get("error"):
+            said = text(error) or text(fields(error).get("message"))
+            raise self._errors.of_event(msgspec.json.encode({"error": said}))
 
     def _take_choice(self, choice: Choice, out: list[Delta]) -> None:
         self._answered = True
         if message := choice.delta or choice.message:
             self._take_message(message, out)
-        name = (choice.finish_reason or "").lower()
+        # Gemini adds its own name of the reason behind a colon.
+        name = (choice.finish_reason or "").lower().partition(":")[0]
         if name in _GAVE_UP:
             raise self._errors.broken("gave up its answer in the middle")
         if name and self._reason in {None, FinishReason.STOP}:
             self._reason = _REASONS.get(name, FinishReason.STOP)
 
     def _take_message(self, message: Message, out: list[Delta]) -> None:
-        reasoning, text = _content(message)
+        self._thinking.take(message)
+        reasoning, said = _content(message)
         if reasoning:
             # A server that sends thinking apart sends no tags.
             out += self._text.end()
             out.append(ReasoningDelta(reasoning))
-        if text:
-            out += self._text.feed(text)
+        if said:
+            out += self._text.feed(said)
         if message.refusal:
             out.append(RefusalDelta(message.refusal))
-        calls = message.tool_calls or []
+        calls = [read_call(keys) for keys in message.tool_calls or ()]
         if message.function_call and not calls and not self._modern_calls:
             calls = [Call(index=0, function=message.function_call)]
         elif calls:
@@ -210,6 +242,8 @@ class OpenAIDecoder:
         elif self._calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
         out += self._calls.end(cut=reason is not FinishReason.TOOL_CALLS)
+        if self._calls and (kept := self._thinking.keepsake()):
+            out.append(kept)
         out.append(Finish(reason))
         if self._usage is not None:
             out.append(self._usage)

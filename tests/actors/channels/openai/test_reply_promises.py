@@ -17,6 +17,7 @@ CALL = st.fixed_dictionaries(
         | st.fixed_dictionaries(
             {}, optional={"name": st.sampled_from([None, "", "f", "g"]), "arguments": TEXT}
         ),
+        "extra_content": st.sampled_from([None, {"a": 1}]),
     },
 )
 DELTA = st.fixed_dictionaries(
@@ -26,6 +27,8 @@ DELTA = st.fixed_dictionaries(
         "content": TEXT,
         "refusal": TEXT,
         "reasoning": TEXT,
+        "reasoning_content": TEXT,
+        "reasoning_details": st.none() | st.lists(st.just({"index": 0, "text": "x"}), max_size=2),
         "tool_calls": st.none() | st.lists(CALL, max_size=2),
         "function_call": st.none() | st.just({"name": "f", "arguments": "{}"}),
     },
