@@ -131,7 +131,9 @@ class OllamaDecoder:
                 self._take(line, out)
 
     def _take(self, data: bytes, out: list[Delta]) -> None:
-        if not (data := data.strip()):
+        data = data.strip()
+        # A proxy that keeps connections open writes comments, whatever it carries.
+        if not data or data.startswith(b":"):
             return
         line = read_line(data)
         if line.error:

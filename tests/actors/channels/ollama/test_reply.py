@@ -31,6 +31,7 @@ HELLOS: dict[str, bytes] = {
     "canonical": ndjson(line("Hel"), line("lo"), END),
     "text with the last line": ndjson(line("Hel"), END | {"message": {"content": "lo"}}),
     "empty lines": b"\n" + ndjson(line("Hel")) + b"\n \n" + ndjson(line("lo"), END),
+    "comments": b": hello\n\n" + ndjson(line("Hel")) + b": hello\n" + ndjson(line("lo"), END),
     "a byte order mark": b"\xef\xbb\xbf" + ndjson(line("Hel"), line("lo"), END),
     "no line end at the end": ndjson(line("Hel"), line("lo"), END).removesuffix(b"\n"),
     "null fields": ndjson(

@@ -5,13 +5,16 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
+from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import Delta
+from greenroom.actors.channels.openai.adapter import OpenAIAdapter
 from greenroom.actors.channels.openai.dialects import dialect_of
 from greenroom.actors.channels.openai.keepsake import told_by_client
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
 from greenroom.actors.channels.openai.request import Destination, encode_prompt
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.entries import AssistantEntry, Keepsake, Prompt, ToolCall
+from greenroom.actors.settings import ProviderSettings
 from tests.actors.channels.conftest import Json, chunk, sse
 
 CALLS = chunk({"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "{}"}}]}, "stop")
@@ -76,6 +79,16 @@ def test_nothing_else_is_kept(delta: Json, then: Json) -> None:
 def test_it_goes_back_to_the_provider_that_it_came_from() -> None:
     assert fields_of(THOUGHT, VLLM) == {"reasoning_content": "hm"}
     assert fields_of(THOUGHT, VLLM, provider="elsewhere") == {}
+
+
+def test_an_adapter_gives_back_what_its_own_decoder_kept() -> None:
+    adapter = OpenAIAdapter(ProviderSettings("here", "openai-completions", VLLM))
+    answer = Answer()
+    decoder = adapter.decoder()
+    answer.take(decoder.feed(sse(chunk({"reasoning_content": "hm"}), CALLS)))
+    answer.take(decoder.end())
+    body = adapter.request(Prompt("m", (answer.entry(),))).body
+    assert msgspec.json.decode(body)["messages"][0]["reasoning_content"] == "hm"
 
 
 def test_a_strict_server_gets_none_of_it() -> None:

@@ -97,10 +97,11 @@ def test_a_value_that_is_no_utf_8_is_left_out() -> None:
 _JSON = st.recursive(
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
 )
 
 
-@given(st.dictionaries(st.text(), _JSON))
+@given(st.dictionaries(st.text(), _JSON, max_size=4))
 def test_what_is_read_is_what_goes_back(keys: Json) -> None:
     raw = msgspec.json.decode(msgspec.json.encode(keys), type=dict[str, msgspec.Raw])
     found = from_extra(to_extra(vendor_keys(raw)))
