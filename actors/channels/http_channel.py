@@ -14,6 +14,7 @@ import trio
 from greenroom.actors.channels.adapter import Adapter, Decoder
 from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.ollama.adapter import OllamaAdapter
 from greenroom.actors.channels.openai.adapter import OpenAIAdapter
 from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
 from greenroom.actors.channels.wording import sentence
@@ -23,6 +24,7 @@ from greenroom.actors.settings import ProviderSettings
 
 _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
     "anthropic-messages": AnthropicAdapter,
+    "ollama": OllamaAdapter,
     "openai-completions": OpenAIAdapter,
 }
 

@@ -92,10 +92,10 @@ _MEANT_BY_APIS = {400, 403, 422}
 _KEEPS_WAIT = {FailureKind.UPSTREAM_RATE_LIMITED, FailureKind.UPSTREAM_OVERLOADED}
 
 _TOO_LONG = re.compile(
-    r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was )?exceed"
+    r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was |has been )?exceed"
     r"|exceeds? the (available |model'?s? )?(maximum )?context|prompt is too long|input is too long"
-    r"|exceed context limit|input token count .{0,40}exceeds"
-    r"|reduce the length of the (messages|prompt|input)",
+    r"|exceed context limit|longer than the context (length|size|window)"
+    r"|input token count .{0,40}exceeds|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
 """How upstreams without a code for it say that the prompt does not fit."""
@@ -219,7 +219,8 @@ def _read(body: bytes) -> _Report:
         return _Report(value)
     outer = fields(value)
     error = outer.get("error")
-    inner = fields(error) or outer
+    # Groq puts an envelope into the envelope, in the middle of a stream.
+    inner = fields(fields(error).get("error")) or fields(error) or outer
     code = inner.get("code") or fields(inner.get("details")).get("error_code")
     status = inner.get("status")
     names = [name for name in (code, inner.get("type"), status) if _is_name(name)]

@@ -15,8 +15,7 @@ from tests.actors.channels.anthropic.conftest import (
     thought,
     used,
 )
-from tests.actors.channels.conftest import Json
-from tests.actors.channels.openai.test_reply_promises import in_order
+from tests.actors.channels.conftest import Json, in_order
 
 TEXT = st.none() | st.text(max_size=4)
 INDEX = st.integers(0, 2)
