@@ -195,9 +195,8 @@ def _format_of(raw: bytes) -> object:
         raise malformed("response_format", what) from None
     if wanted.type == "text":
         return None
-    if wanted.json_schema is None or wanted.json_schema.schema == _NULL:
-        return "json"
-    return wanted.json_schema.schema
+    schema = wanted.json_schema.schema if wanted.json_schema else _NULL
+    return "json" if wanted.type == "json_object" or schema == _NULL else schema
 
 
 def _think_of(raw: bytes) -> object:

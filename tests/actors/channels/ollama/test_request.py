@@ -126,6 +126,10 @@ PLACES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
         },
         {"format": SCHEMA},
     ),
+    "any object, and a schema that is not meant": (
+        {"response_format": {"type": "json_object", "json_schema": {"schema": SCHEMA}}},
+        {"format": "json"},
+    ),
     "a schema that is none": (
         {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": None}}},
         {"format": "json"},
