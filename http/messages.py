@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from greenroom.actors.channels.openai.keepsake import told_by_client
+from greenroom.actors.channels.openai.vendor_keys import to_extra, vendor_keys
 from greenroom.actors.entries import (
     AssistantEntry,
     Content,
@@ -34,6 +36,7 @@ _message = msgspec.json.Decoder(ChatMessage)
 _part = msgspec.json.Decoder(ContentPart)
 _image = msgspec.json.Decoder(ImageUrl)
 _call = msgspec.json.Decoder(MessageToolCall)
+_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _tool = msgspec.json.Decoder(RequestTool)
 _choice = msgspec.json.Decoder(str | ToolChoiceObject)
 
@@ -188,11 +191,12 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
     for index, raw in enumerate(message.tool_calls or ()):
         place = f"{param}.tool_calls[{index}]"
         call = decode(raw, _call, place)
+        extra = to_extra(vendor_keys(_keys.decode(raw)))
         match call:
             case MessageToolCall(type="function", function=function) if function is not None:
-                calls.append(ToolCall(call.id, function.name, function.arguments))
+                calls.append(ToolCall(call.id, function.name, function.arguments, extra=extra))
             case MessageToolCall(type="custom", custom=custom) if custom is not None:
-                calls.append(ToolCall(call.id, custom.name, custom.input, "custom"))
+                calls.append(ToolCall(call.id, custom.name, custom.input, "custom", extra))
             case _:
                 raise _missing(f"{place}.{call.type}")
     text: str | None = None
@@ -211,7 +215,9 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
             f"{param}.content",
             code="invalid_value",
         )
-    return AssistantEntry(text, tuple(calls), refusal)
+    thinking = message.reasoning_content
+    kept = told_by_client(thinking) if isinstance(thinking, str) and thinking else None
+    return AssistantEntry(text, tuple(calls), refusal, keepsake=kept)
 
 
 def _content(message: ChatMessage, param: str) -> Content:

@@ -1,7 +1,7 @@
 """From a turn's events to the bytes that a client reads; pure, and the same for the same events."""
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import (
@@ -15,6 +15,7 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
+from greenroom.actors.channels.openai.vendor_keys import from_extra
 from greenroom.actors.entries import Keepsake
 from greenroom.actors.turn import TurnEnded, TurnStarted
 from greenroom.http import wire
@@ -125,11 +126,11 @@ class ChunkEncoder:
                 return wire.Delta(reasoning_content=text)
             case RefusalDelta(text):
                 return wire.Delta(refusal=text)
-            case ToolCallStart(index, id_, name, custom):
+            case ToolCallStart(index, id_, name, custom, extra):
                 if custom:
                     self._custom.add(index)
                 call = _call(id_, name, "", custom=custom, index=index)
-                return wire.Delta(tool_calls=(call,))
+                return wire.Delta(tool_calls=(_with_keys(call, extra),))
             case ToolCallArguments(index, fragment):
                 if index in self._custom:
                     part = wire.ToolCallOut(index, custom=wire.CustomDelta(input=fragment))
@@ -159,7 +160,9 @@ class CompletionBuilder:
         self._answer.take((Finish(ended.reason),))
         entry = self._answer.entry()
         calls = tuple(
-            _call(call.id, call.name, call.arguments, custom=call.kind == "custom")
+            _with_keys(
+                _call(call.id, call.name, call.arguments, custom=call.kind == "custom"), call.extra
+            )
             for call in entry.tool_calls
         )
         message = wire.MessageOut(
@@ -183,3 +186,11 @@ def _call(
         return wire.ToolCallOut(index, id_, "custom", custom=made)
     function = wire.FunctionDelta(name=name, arguments=arguments)
     return wire.ToolCallOut(index, id_, "function", function=function)
+
+
+def _with_keys(call: wire.ToolCallOut, extra: bytes | None) -> wire.ToolCallOut | Raw:
+    """Return a call with the keys that only its upstream knows; none is one of the call's own."""
+    keys = from_extra(extra)
+    if not keys:
+        return call
+    return Raw(_encoder.encode(call)[:-1] + b"," + _encoder.encode(keys)[1:])

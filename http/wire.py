@@ -92,6 +92,7 @@ class ChatMessage(msgspec.Struct, frozen=True):
     tool_calls: list[Raw] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
+    reasoning_content: object = None
 
 
 class ContentPart(msgspec.Struct, frozen=True):
@@ -182,7 +183,10 @@ class CustomDelta(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolCallOut(msgspec.Struct, frozen=True):
-    """A tool call, or a fragment of one: then id and type stand in the first fragment only."""
+    """A tool call, or a fragment of one: then id and type stand in the first fragment only.
+
+    One with further keys, which only its upstream knows, goes out as `Raw`.
+    """
 
     index: int | UnsetType = UNSET
     id: str | UnsetType = UNSET
@@ -198,7 +202,7 @@ class Delta(msgspec.Struct, frozen=True):
     content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
-    tool_calls: tuple[ToolCallOut, ...] | UnsetType = UNSET
+    tool_calls: tuple[ToolCallOut | Raw, ...] | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +232,7 @@ class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     content: str | None
     refusal: str | None
     reasoning_content: str | UnsetType = UNSET
-    tool_calls: tuple[ToolCallOut, ...] | UnsetType = UNSET
+    tool_calls: tuple[ToolCallOut | Raw, ...] | UnsetType = UNSET
 
 
 class CompletionChoice(msgspec.Struct, frozen=True, kw_only=True):

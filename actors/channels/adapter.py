@@ -65,8 +65,8 @@ class Adapter(Protocol):
         """
         ...
 
-    def decoder(self) -> Decoder:
-        """Return a reader for one answer of status 2xx."""
+    def decoder(self, prompt: Prompt) -> Decoder:
+        """Return a reader for the answer of status 2xx to the request that `prompt` became."""
         ...
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import trio
 
 from greenroom.actors.channels.adapter import Adapter, Decoder
+from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.ollama.adapter import OllamaAdapter
 from greenroom.actors.channels.openai.adapter import OpenAIAdapter
 from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
 from greenroom.actors.channels.wording import sentence
@@ -20,7 +22,11 @@ from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
-_ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {"openai-completions": OpenAIAdapter}
+_ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
+    "anthropic-messages": AnthropicAdapter,
+    "ollama": OllamaAdapter,
+    "openai-completions": OpenAIAdapter,
+}
 
 _REQUEST_IDS = ("x-request-id", "request-id")
 
@@ -52,7 +58,7 @@ class HttpChannel:
                 raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
             ids = (response.headers.get(name) for name in _REQUEST_IDS)
             notes = Notes(request.dropped, next(filter(None, ids), None))
-            yield _Batches(response, self._adapter.decoder(), notes)
+            yield _Batches(response, self._adapter.decoder(prompt), notes)
 
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""

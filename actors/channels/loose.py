@@ -3,6 +3,7 @@
 Upstreams disagree on types as much as on names; an odd field is never worth an answer. Pure.
 """
 
+import json
 import math
 from typing import cast
 
@@ -25,3 +26,14 @@ def text(value: object) -> str:
 def count(value: object) -> int:
     """Return `value` as a number of tokens: a whole one, not below 0."""
     return max(0, int(value)) if isinstance(value, int | float) and math.isfinite(value) else 0
+
+
+def mended(data: bytes) -> bytes:
+    """Return JSON without what only lax writers write: NaN, Infinity and halves of surrogate pairs.
+
+    Python servers write the former, among logprobs; JavaScript proxies the latter, when they cut text.
+    Raises `ValueError` or `RecursionError` for what is no JSON even so.
+    """
+    value = json.loads(data, parse_constant=lambda _: None)
+    text = json.dumps(value, ensure_ascii=False)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

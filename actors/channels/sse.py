@@ -1,8 +1,9 @@
 """Server-sent events, read as the standard says and as servers send them (WHATWG HTML § 9.2.6).
 
 It knows fields, comments and blank lines, and nothing of what an event's data means. It departs from
-the standard in one point: an event whose blank line never came is handed out by `end`, for
-servers forget the last one. No I/O, bounded memory.
+the standard in two points: an event whose blank line never came is handed out by `end`, for servers
+forget the last one; and a field `error` is an event of that name with its data, as llama.cpp wrote errors
+until late 2025. No I/O, bounded memory.
 """
 
 from typing import NamedTuple
@@ -55,7 +56,9 @@ class EventReader:
             line = line.removeprefix(_BOM)
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
-        if field == b"data":
+        if field == b"error":
+            self._name = field
+        if field in {b"data", b"error"}:
             self._data += value + b"\n"
             if len(self._data) > self._limit:
                 raise TooLarge(f"an event of more than {self._limit} bytes")

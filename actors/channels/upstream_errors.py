@@ -3,7 +3,7 @@
 It knows the envelopes in use (an object with `error`, Gemini's list, a plain string, FastAPI's
 `detail`, a flat `message`) and the names that stand in them; nothing of streams. Every text of an
 upstream leaves it redacted and cut to size. Sources: platform.openai.com "Error codes";
-ai.google.dev "OpenAI compatibility"; the servers' own sources.
+platform.claude.com "Errors"; ai.google.dev "OpenAI compatibility"; the servers' own sources.
 """
 
 import re
@@ -46,6 +46,10 @@ _WINS_OVER_STATUS = {
     "billing_error": FailureKind.UPSTREAM_QUOTA,
     "billing_hard_limit_reached": FailureKind.UPSTREAM_QUOTA,
     "billing_not_active": FailureKind.UPSTREAM_QUOTA,
+    "contract_spend_limit_reached": FailureKind.UPSTREAM_QUOTA,
+    "enforced_spend_limit_reached": FailureKind.UPSTREAM_QUOTA,
+    "linked_organization_billing_unavailable": FailureKind.UPSTREAM_QUOTA,
+    "linked_organization_spend_limit_reached": FailureKind.UPSTREAM_QUOTA,
     "invalid_api_key": FailureKind.UPSTREAM_AUTHENTICATION,
     "model_not_found": FailureKind.NOT_FOUND,
 }
@@ -91,8 +95,9 @@ _MEANT_BY_APIS = {400, 403, 422}
 _KEEPS_WAIT = {FailureKind.UPSTREAM_RATE_LIMITED, FailureKind.UPSTREAM_OVERLOADED}
 
 _TOO_LONG = re.compile(
-    r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was )?exceed"
+    r"(maximum|max) context (length|size)|context[ _](length|window|size) (is |was |has been )?exceed"
     r"|exceeds? the (available |model'?s? )?(maximum )?context|prompt is too long|input is too long"
+    r"|exceed context limit|longer than the context (length|size|window)"
     r"|input token count .{0,40}exceeds|reduce the length of the (messages|prompt|input)",
     re.IGNORECASE,
 )
@@ -100,6 +105,9 @@ _TOO_LONG = re.compile(
 
 _BAD_KEY = re.compile(r"(incorrect|invalid) api key|api key not valid", re.IGNORECASE)
 """How Google says with status 400 what others say with 401."""
+
+_NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
+"""How Anthropic says with status 400 what others say with 402."""
 
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
@@ -193,6 +201,8 @@ def _kind_of(status: int | None, report: _Report) -> FailureKind:
                 return _WINS_OVER_STATUS[name]
     if status == 400 and _BAD_KEY.search(report.message):
         return FailureKind.UPSTREAM_AUTHENTICATION
+    if status == 400 and _NO_CREDIT.search(report.message):
+        return FailureKind.UPSTREAM_QUOTA
     if status == 404 and ("model" in report.message.lower() or _NOT_FOUND & {*report.names}):
         # Any other 404 means that there is no such endpoint below the configured address.
         return FailureKind.NOT_FOUND
@@ -212,8 +222,10 @@ def _read(body: bytes) -> _Report:
         return _Report(value)
     outer = fields(value)
     error = outer.get("error")
-    inner = fields(error) or outer
-    code, status = inner.get("code"), inner.get("status")
+    # Groq puts an envelope into the envelope, in the middle of a stream.
+    inner = fields(fields(error).get("error")) or fields(error) or outer
+    code = inner.get("code") or fields(inner.get("details")).get("error_code")
+    status = inner.get("status")
     names = [name for name in (code, inner.get("type"), status) if _is_name(name)]
     return _Report(
         message=_message(inner) or (error if isinstance(error, str) else ""),

@@ -134,9 +134,9 @@ class SessionState(msgspec.Struct, frozen=True):
     """What waking a session reads: its fence, what its next prompt needs, and what was left open.
 
     `entries` are the last summary and the live ones behind those that it stands for, or all live ones if
-    there is no summary; `earlier` says whether there are others before them. `last` is the last turn, whatever its state;
-    `open_turns` are those accepted and not ended. `created`, `active` and `reset` (of the last reset) are
-    times.
+    there is no summary; `earlier` says whether there are others before them. `last` is the last turn,
+    whatever its state; `open_turns` are those accepted and not ended. `created`, `active` and `reset` (of
+    the last reset) are times.
     """
 
     name: SessionName

@@ -1,12 +1,24 @@
 """What a model is asked: the agent's instructions, the request's, and the session's transcript."""
 
+from typing import Literal
+
 import pytest
 
-from greenroom.actors.channels.channel import Deltas, Finish, FinishReason, Usage
+from greenroom.actors.channels.channel import (
+    Deltas,
+    Finish,
+    FinishReason,
+    ToolCallArguments,
+    ToolCallStart,
+    Usage,
+)
 from greenroom.actors.entries import (
+    AssistantEntry,
     Entry,
+    Keepsake,
     Sampling,
     Tool,
+    ToolCall,
     ToolChoice,
     ToolEntry,
 )
@@ -99,6 +111,31 @@ async def test_calls_end_a_turn_and_their_results_begin_the_next(again: tuple[En
         assert outcome.events[-1] == TurnEnded(FinishReason.TOOL_CALLS, Usage())
         assert (await stage.ask("k", *again, result("c1"), result("c2"))).text == "Done."
     assert channel.heard() == (user("a"), calls("c1", "c2"), result("c1"), result("c2"))
+
+
+@pytest.mark.parametrize("custom", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+async def test_what_an_upstream_wants_back_is_there_whatever_its_client_kept_of_it(
+    custom: bool, whole: bool
+) -> None:
+    kept = Keepsake("x", b"[1]")
+    answer: Deltas = (
+        ToolCallStart(0, "c1", "look", custom, b'{"signature":"s"}'),
+        ToolCallArguments(0, "{}"),
+        kept,
+        Finish(FinishReason.TOOL_CALLS),
+    )
+    channel = PlayedChannel((answer,), words("Done."))
+    kind: Literal["function", "custom"] = "custom" if custom else "function"
+    bare = ToolCall("c1", "look", "{}", kind)
+    again = (user("a"), AssistantEntry(None, (bare,))) if whole else ()
+    async with a_system() as house:
+        stage = await set_stage(house, channel)
+        await stage.ask("k", user("a"))
+        assert (await stage.ask("k", *again, result("c1"))).text == "Done."
+    call = ToolCall("c1", "look", "{}", kind, b'{"signature":"s"}')
+    asked = AssistantEntry(None, (call,), keepsake=kept)
+    assert channel.heard() == (user("a"), asked, result("c1"))
 
 
 async def test_calls_of_an_answer_that_was_cut_short_wait_for_no_result() -> None:

@@ -121,7 +121,7 @@ def test_a_port_in_use_is_said_with_what_to_do(cli: Cli) -> None:
 def test_no_configuration_at_all_is_the_embedded_default(cli: Cli) -> None:
     assert cli("config", "check") == (
         0,
-        "no configuration file, the embedded default: ok; agents main; providers scripted\n",
+        "no configuration file, the embedded default: ok; agents main; providers ollama, scripted\n",
         "",
     )
 

@@ -119,10 +119,10 @@ def test_null_fields_are_absent_and_unknown_keys_are_tolerated() -> None:
     assistant: dict[str, Any] = {
         "role": "assistant", "content": "Yes", "refusal": None, "audio": None, "function_call": None,
         "tool_calls": None, "tool_call_id": None, "name": None, "annotations": [],
-        "provider_specific_fields": {"a": 1}, "reasoning_content": "hm",
+        "provider_specific_fields": {"a": 1}, "reasoning_content": None, "reasoning": "hm",
     }  # fmt: skip
     part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}, "image_url": None}
-    call = {**CALL, "custom": None, "extra_content": {"google": 1}, "index": 0}
+    call = {**CALL, "custom": None, "extra_content": None, "index": 0}
     entries = read_messages(
         raws([
             assistant,
@@ -135,6 +135,31 @@ def test_null_fields_are_absent_and_unknown_keys_are_tolerated() -> None:
         UserEntry((TextPart("Hi"),)),
         AssistantEntry(None, (ToolCall("c1", "f", '{"a":1}'),)),
     )
+
+
+@pytest.mark.parametrize("kind", [{}, {"type": "custom", "custom": {"name": "f", "input": "x"}}])
+def test_further_keys_of_a_call_are_taken_back_on_one_line(kind: dict[str, Any]) -> None:
+    raw = (
+        json.dumps({**CALL, **kind})[:-1] + ', "extra_content" : {"google":\n {"n": 1.50}}, "x":[]}'
+    )
+    message = f'{{"role":"assistant","tool_calls":[{raw}]}}'
+    (entry,) = read_messages([msgspec.Raw(message.encode())])
+    assert isinstance(entry, AssistantEntry)
+    assert entry.tool_calls[0].extra == b'{"extra_content":{"google":{"n":1.50}},"x":[]}'
+
+
+def test_an_answers_thinking_is_taken_back_for_the_upstream_that_insists_on_it() -> None:
+    entry = entry_of({"role": "assistant", "content": "Yes", "reasoning_content": "hm"})
+    assert isinstance(entry, AssistantEntry)
+    assert entry.keepsake is not None
+    assert entry.keepsake.api == "openai-completions"
+    assert json.loads(entry.keepsake.data) == {"reasoning_content": "hm"}
+
+
+@pytest.mark.parametrize("thinking", ["", None, 5, {"a": 1}])
+def test_thinking_that_is_no_text_is_left_out(thinking: object) -> None:
+    message = {"role": "assistant", "content": "Yes", "reasoning_content": thinking}
+    assert entry_of(message) == AssistantEntry("Yes")
 
 
 def test_messages_keep_their_order() -> None:

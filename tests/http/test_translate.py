@@ -104,6 +104,32 @@ def test_a_function_call_is_its_identity_and_then_fragments_that_have_none() -> 
     )
 
 
+def test_further_keys_of_a_call_stand_in_its_first_fragment_and_in_the_whole_call() -> None:
+    extra = b'{"extra_content":{"google":{"thought_signature":"c2ln"}}}'
+    batch: Deltas = (ToolCallStart(0, "c1", "look", extra=extra), ToolCallArguments(0, "{}"))
+    assert streamed([batch], CALLS) == (
+        lines(
+            CALL_ROLE,
+            choice(
+                '{"tool_calls":[{"index":0,"id":"c1","type":"function",'
+                '"function":{"name":"look","arguments":""},'
+                '"extra_content":{"google":{"thought_signature":"c2ln"}}}]}'
+            ),
+            choice('{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}'),
+            choice("{}", '"tool_calls"'),
+        )
+        + DONE
+    )
+    (made,) = json.loads(whole([batch], CALLS))["choices"]
+    (call,) = made["message"]["tool_calls"]
+    assert call == {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "look", "arguments": "{}"},
+        "extra_content": {"google": {"thought_signature": "c2ln"}},
+    }
+
+
 def test_a_custom_call_has_input_instead_of_arguments() -> None:
     batch: Deltas = (ToolCallStart(0, "c", "say", custom=True), ToolCallArguments(0, "hi"))
     assert streamed([batch], CALLS) == (
@@ -202,7 +228,8 @@ def answers(draw: st.DrawFn) -> tuple[list[Deltas], TurnEnded]:
                 flat.append(RefusalDelta(draw(_word)))
             case _:
                 custom = draw(st.booleans())
-                flat.append(ToolCallStart(index, f"call_{index}", draw(_word), custom))
+                extra = draw(st.none() | st.just(b'{"x":{"y":"z"}}'))
+                flat.append(ToolCallStart(index, f"call_{index}", draw(_word), custom, extra))
                 fragments = draw(st.lists(_word, max_size=3))
                 flat.extend(ToolCallArguments(index, fragment) for fragment in fragments)
                 index += 1

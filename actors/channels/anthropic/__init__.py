@@ -1,1 +1,1 @@
-"""Anthropic Messages."""
+"""Anthropic Messages, and every server that speaks it."""

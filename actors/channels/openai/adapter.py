@@ -1,15 +1,15 @@
 """The adapter of OpenAI Chat Completions and of every server that speaks it.
 
-It puts together what `request`, `reply` and `upstream_errors` know, and adds where an
-upstream is and how it is told who we are.
+It puts together what `request`, `reply`, `calling` and `upstream_errors` know.
 """
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit, urlunsplit
 
 from greenroom.actors.channels.adapter import HttpRequest
+from greenroom.actors.channels.calling import endpoint, identity, secrets
+from greenroom.actors.channels.openai.dialects import dialect_of
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
-from greenroom.actors.channels.openai.request import encode_prompt
+from greenroom.actors.channels.openai.request import Destination, encode_prompt
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure
@@ -19,35 +19,22 @@ _FORMATS = {"accept": "text/event-stream, application/json", "content-type": "ap
 
 
 class OpenAIAdapter:
-    """An `Adapter` of the provider in `settings`, whose `base_url` ends with "/v1" or its like.
-
-    The settings' own headers win, for upstreams that take the key elsewhere.
-    """
+    """An `Adapter` of the provider in `settings`, whose `base_url` ends with "/v1" or its like."""
 
     def __init__(self, settings: ProviderSettings) -> None:
-        key = settings.api_key.reveal() if settings.api_key else None
-        ours = {"authorization": f"Bearer {key}"} if key else {}
-        theirs = {name.lower(): value for name, value in settings.headers.items()}
-        self._headers = _FORMATS | ours | theirs
-        self._url = _endpoint(settings.base_url)
-        # A header's last word is the key itself where a scheme stands before it.
-        secrets = [word for value in theirs.values() for word in (value, value.split(" ")[-1])]
-        self._errors = UpstreamErrors(settings.id, [key or "", *secrets])
+        self._headers = _FORMATS | identity(settings)
+        self._url = endpoint(settings.base_url, "chat/completions")
+        self._destination = Destination(settings.id, dialect_of(settings.base_url))
+        self._errors = UpstreamErrors(settings.id, secrets(settings))
 
     def request(self, prompt: Prompt) -> HttpRequest:
         """Return the call that asks for a streamed answer to `prompt`."""
-        return HttpRequest(self._url, self._headers, encode_prompt(prompt))
+        return HttpRequest(self._url, self._headers, encode_prompt(prompt, self._destination))
 
-    def decoder(self) -> OpenAIDecoder:
-        """Return a reader for one answer of status 2xx."""
-        return OpenAIDecoder(self._errors)
+    def decoder(self, prompt: Prompt) -> OpenAIDecoder:
+        """Return a reader for one answer of status 2xx, whatever it answers."""
+        return OpenAIDecoder(self._errors, provider=self._destination.provider)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """Return what any other status means."""
         return self._errors.of_response(status, headers, body)
-
-
-def _endpoint(base_url: str) -> str:
-    """Return the address to post to; a query, as Azure's `api-version`, stays where it belongs."""
-    parts = urlsplit(base_url)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions"))

@@ -3,7 +3,8 @@
 It knows how servers name and number calls (by index, by id, by both or neither), and that a
 function's arguments are a JSON object; nothing of events or of text. The first call that is not over
 is passed on as it comes. A later one waits until the one before is surely over: its arguments are
-whole, or the answer has ended. Pure, bounded memory.
+whole, or the answer has ended. Keys that only its server knows go with a call's start, so they count if
+they come until then. Pure, bounded memory.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import msgspec
 
 from greenroom.actors.channels.channel import ToolCallArguments, ToolCallStart
 from greenroom.actors.channels.lines import MAX_SIZE
+from greenroom.actors.channels.openai.vendor_keys import to_extra
 from greenroom.actors.channels.openai.wire import Call
 
 CallDelta = ToolCallStart | ToolCallArguments
@@ -31,6 +33,7 @@ class _ToolCall:
         self.id: str | None = None
         self.name: str | None = None
         self.custom = False
+        self.extra: dict[str, msgspec.Raw] = {}
         self.started = False
         self._arguments: list[str] = []
         self._passed = 0
@@ -75,7 +78,7 @@ class ToolCalls:
     def feed(self, fragment: Call) -> list[CallDelta]:
         """Return what `fragment` lets through; raises `BadCalls`."""
         name, arguments, custom = _content(fragment)
-        self._size += len(arguments)
+        self._size += len(arguments) + sum(len(bytes(value)) for value in fragment.extra.values())
         if self._size > MAX_SIZE:
             raise BadCalls(f"more than {MAX_SIZE} characters of tool calls")
         call = self._find(fragment, name, arguments)
@@ -89,6 +92,7 @@ class ToolCalls:
         call.id = call.id or fragment.id
         if not call.name and name:
             call.name, call.custom = name, custom
+        call.extra = fragment.extra | call.extra
         call.add(arguments)
         return self._advance()
 
@@ -152,7 +156,8 @@ class ToolCalls:
             call.started = True
             given = call.id if call.id and call.id not in self._ids else self._new_id()
             self._ids.add(given)
-            deltas.append(ToolCallStart(call.index, given, call.name, call.custom))
+            extra = to_extra(call.extra)
+            deltas.append(ToolCallStart(call.index, given, call.name, call.custom, extra))
         if fragment := call.take():
             deltas.append(ToolCallArguments(call.index, fragment))
         return deltas

@@ -4,15 +4,17 @@ It knows in which ways servers differ, and gives out what `Channel` promises: te
 order, then one `Finish`, then one `Usage`, or a failure. It knows nothing of sockets or time, and the
 cuts between reads change nothing. `wire` has the shapes, `calls` the order of calls.
 
-An answer may come as server-sent events, or whole as one JSON object from a server that does not
-stream; the first byte tells. The end of the answer is held back until the upstream has ended, for
-some go on after their finish reason, and some count tokens in every chunk.
+The end of the answer is held back until the upstream has ended, for some go on after their finish
+reason, and some count tokens in every chunk.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
-from uuid import uuid4
 
+import msgspec
+
+from greenroom.actors.channels.answer_reader import AnswerReader, APage
+from greenroom.actors.channels.call_ids import new_call_id
 from greenroom.actors.channels.channel import (
     Delta,
     Deltas,
@@ -22,10 +24,10 @@ from greenroom.actors.channels.channel import (
     RefusalDelta,
     Usage,
 )
-from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
-from greenroom.actors.channels.loose import fields, items
+from greenroom.actors.channels.lines import TooLarge
+from greenroom.actors.channels.loose import fields, items, text
 from greenroom.actors.channels.openai.calls import BadCalls, ToolCalls
-from greenroom.actors.channels.openai.think_tags import ThinkTags
+from greenroom.actors.channels.openai.keepsake import Thinking
 from greenroom.actors.channels.openai.wire import (
     Call,
     Choice,
@@ -33,10 +35,12 @@ from greenroom.actors.channels.openai.wire import (
     Message,
     NotAChunk,
     Part,
+    read_call,
     read_chunks,
     read_usage,
 )
-from greenroom.actors.channels.sse import Event, EventReader
+from greenroom.actors.channels.sse import Event
+from greenroom.actors.channels.think_tags import ThinkTags
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import TurnFailed
 
@@ -47,33 +51,46 @@ _REASONS = {
     "content_filter": FinishReason.CONTENT_FILTER,
     "content_filtered": FinishReason.CONTENT_FILTER,
     "safety": FinishReason.CONTENT_FILTER,
+    "recitation": FinishReason.CONTENT_FILTER,
+    "blocklist": FinishReason.CONTENT_FILTER,
+    "prohibited_content": FinishReason.CONTENT_FILTER,
+    "spii": FinishReason.CONTENT_FILTER,
     "tool_calls": FinishReason.TOOL_CALLS,
     "function_call": FinishReason.TOOL_CALLS,
 }
 """Finish reasons in lower case; any other name means that the model stopped by itself."""
 
-_GAVE_UP = frozenset({"error", "insufficient_system_resource"})
-"""Finish reasons of an answer that is none, from OpenRouter and DeepSeek."""
+_GAVE_UP = frozenset(
+    {
+        "error",
+        "function_call_filter",
+        "insufficient_system_resource",
+        "malformed_function_call",
+        "unexpected_tool_call",
+    }
+)
+"""Finish reasons of an answer that is none, from OpenRouter, DeepSeek and Gemini."""
 
-_BLANK = b" \t\r\n\xef\xbb\xbf"
-"""What may stand before an answer: white space, and the bytes of a byte order mark."""
-
-_MALFORMED = (NotAChunk, TooLarge, BadCalls)
-
-
-def _new_call_id() -> str:
-    return f"call_{uuid4().hex[:24]}"
+_MALFORMED = (NotAChunk, TooLarge, APage, BadCalls)
 
 
 class OpenAIDecoder:
-    """A `Decoder` of one answer; `errors` words its failures, `new_id` names nameless calls."""
+    """A `Decoder` of one answer of `provider`; `errors` words its failures.
 
-    def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = _new_call_id) -> None:
+    `new_id` names nameless calls.
+    """
+
+    def __init__(
+        self,
+        errors: UpstreamErrors,
+        new_id: Callable[[], str] = new_call_id,
+        *,
+        provider: str = "",
+    ) -> None:
         self._errors = errors
-        self._events = EventReader()
-        self._begun = False
-        self._whole: bytearray | None = None
+        self._answer = AnswerReader()
         self._text = ThinkTags()
+        self._thinking = Thinking(provider)
         self._calls = ToolCalls(new_id)
         self._reason: FinishReason | None = None
         self._usage: Usage | None = None
@@ -123,31 +140,17 @@ class OpenAIDecoder:
         self._done = True
 
     def _read(self, data: bytes, out: list[Delta]) -> None:
-        if not self._begun:
-            data = data.lstrip(_BLANK)
-            self._begin(data[:1])
-        if self._whole is not None:
-            self._whole += data
-            if len(self._whole) > MAX_SIZE:
-                raise TooLarge(f"an answer of more than {MAX_SIZE} bytes")
-            return
-        for event in self._events.feed(data):
+        for event in self._answer.feed(data):
             if not self._done:
                 self._take(event, out)
 
-    def _begin(self, first: bytes) -> None:
-        self._begun = bool(first)
-        if first == b"<":
-            raise self._errors.broken("sent a page that is not its API's")
-        if first in {b"{", b"["}:
-            self._whole = bytearray()
-
     def _read_rest(self, out: list[Delta]) -> None:
-        if self._whole is not None:
-            self._take(Event(b"", bytes(self._whole)), out)
+        event = self._answer.end()
+        if event is not None and self._answer.whole:
+            self._take(event, out)
             if self._reason is None and self._answered:
                 self._reason = FinishReason.STOP
-        elif event := self._events.end():
+        elif event is not None:
             # What is no chunk here is half of one.
             with suppress(NotAChunk):
                 self._take(event, out)
@@ -165,35 +168,41 @@ class OpenAIDecoder:
                 self._take_chunk(chunk, out)
 
     def _take_chunk(self, chunk: Chunk, out: list[Delta]) -> None:
-        usages = [chunk.usage, fields(chunk.x_groq).get("usage")]
+        groq = fields(chunk.x_groq)
+        usages = [chunk.usage, groq.get("usage")]
         for choice in chunk.choices or ():
             if choice.index is None or choice.index == 0:
                 usages.append(choice.usage)
                 self._take_choice(choice, out)
         for usage in filter(None, usages):
             self._usage = read_usage(usage) or self._usage
+        if error := groq.get("error"):
+            said = text(error) or text(fields(error).get("message"))
+            raise self._errors.of_event(msgspec.json.encode({"error": said}))
 
     def _take_choice(self, choice: Choice, out: list[Delta]) -> None:
         self._answered = True
         if message := choice.delta or choice.message:
             self._take_message(message, out)
-        name = (choice.finish_reason or "").lower()
+        # Gemini adds its own name of the reason behind a colon.
+        name = (choice.finish_reason or "").lower().partition(":")[0]
         if name in _GAVE_UP:
             raise self._errors.broken("gave up its answer in the middle")
         if name and self._reason in {None, FinishReason.STOP}:
             self._reason = _REASONS.get(name, FinishReason.STOP)
 
     def _take_message(self, message: Message, out: list[Delta]) -> None:
-        reasoning, text = _content(message)
+        self._thinking.take(message)
+        reasoning, said = _content(message)
         if reasoning:
             # A server that sends thinking apart sends no tags.
             out += self._text.end()
             out.append(ReasoningDelta(reasoning))
-        if text:
-            out += self._text.feed(text)
+        if said:
+            out += self._text.feed(said)
         if message.refusal:
             out.append(RefusalDelta(message.refusal))
-        calls = message.tool_calls or []
+        calls = [read_call(keys) for keys in message.tool_calls or ()]
         if message.function_call and not calls and not self._modern_calls:
             calls = [Call(index=0, function=message.function_call)]
         elif calls:
@@ -214,6 +223,8 @@ class OpenAIDecoder:
         elif self._calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
         out += self._calls.end(cut=reason is not FinishReason.TOOL_CALLS)
+        if self._calls and (kept := self._thinking.keepsake()):
+            out.append(kept)
         out.append(Finish(reason))
         if self._usage is not None:
             out.append(self._usage)

@@ -1,14 +1,17 @@
 """A prompt as the body of a Chat Completions request, pure.
 
-It knows the request's wire format and its dialects' one difference (`max_completion_tokens`), and
-nothing of answers. What a client sent as JSON (parts, tools, the tool choice, extra fields) goes out
-byte for byte. Source: platform.openai.com, API reference, "Create chat completion".
+It knows the request's wire format, what models call their limit, and what servers want back of their
+answers. What a client sent as JSON (parts, tools, the tool choice, extra fields) goes out byte for byte.
+Source: platform.openai.com, API reference, "Create chat completion".
 """
 
 import re
 
 import msgspec
 
+from greenroom.actors.channels.openai.dialects import Dialect
+from greenroom.actors.channels.openai.keepsake import fields_back
+from greenroom.actors.channels.openai.vendor_keys import from_extra
 from greenroom.actors.entries import (
     AssistantEntry,
     Content,
@@ -32,11 +35,19 @@ _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 _Wire = dict[str, object]
 
 
-def encode_prompt(prompt: Prompt) -> bytes:
+class Destination(msgspec.Struct, frozen=True):
+    """The provider that a request is for, by its id, and how its server departs from the rest."""
+
+    provider: str
+    dialect: Dialect = Dialect()
+
+
+def encode_prompt(prompt: Prompt, to: Destination) -> bytes:
     """Return the request's body; it asks for a stream with usage."""
+    messages = (_message(entry, prompt.model, to) for entry in prompt.entries)
     body: _Wire = {
         "model": prompt.model,
-        "messages": [m for m in map(_message, prompt.entries) if m is not None],
+        "messages": [message for message in messages if message is not None],
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -74,7 +85,7 @@ def _limit_name(model: str) -> str:
     return "max_completion_tokens" if _WANTS_COMPLETION_TOKENS.match(name) else "max_tokens"
 
 
-def _message(entry: Entry) -> _Wire | None:
+def _message(entry: Entry, model: str, to: Destination) -> _Wire | None:
     """Return an entry as a message, or None where there is nothing to send."""
     match entry:
         case SystemEntry(content):
@@ -83,28 +94,33 @@ def _message(entry: Entry) -> _Wire | None:
             message: _Wire = {"role": "user", "content": _content(content)}
             return message if name is None else message | {"name": name}
         case AssistantEntry():
-            return _assistant(entry)
+            return _assistant(entry, model, to)
         case ToolEntry(call_id, content):
             return {"role": "tool", "tool_call_id": call_id, "content": _content(content)}
 
 
-def _assistant(entry: AssistantEntry) -> _Wire | None:
+def _assistant(entry: AssistantEntry, model: str, to: Destination) -> _Wire | None:
     """Return an answer as a message; a refusal goes as its text, which every server takes."""
     text = entry.text or entry.refusal
+    if not (text or entry.tool_calls):
+        return None
+    message: _Wire = {"role": "assistant", "content": text}
     if entry.tool_calls:
-        calls = [_call(call) for call in entry.tool_calls]
-        return {"role": "assistant", "content": text, "tool_calls": calls}
-    return {"role": "assistant", "content": text} if text else None
+        strict = to.dialect.strict
+        message["tool_calls"] = [_call(call, strict=strict) for call in entry.tool_calls]
+    return message | fields_back(entry.keepsake, to.provider, to.dialect, model)
 
 
-def _call(call: ToolCall) -> _Wire:
+def _call(call: ToolCall, *, strict: bool) -> _Wire:
+    """Return a call, with the keys that its server wants back unless it is a `strict` one's turn."""
+    wire: _Wire = {} if strict else dict(from_extra(call.extra))
     if call.kind == "custom":
         custom: _Wire = {"name": call.name, "input": call.arguments}
-        return {"id": call.id, "type": "custom", "custom": custom}
+        return wire | {"id": call.id, "type": "custom", "custom": custom}
     # Servers parse the arguments, and refuse the whole prompt for a text that is no JSON object.
     arguments = call.arguments if _is_object(call.arguments) else "{}"
     function: _Wire = {"name": call.name, "arguments": arguments}
-    return {"id": call.id, "type": "function", "function": function}
+    return wire | {"id": call.id, "type": "function", "function": function}
 
 
 def _is_object(text: str) -> bool:

@@ -6,12 +6,16 @@ the reader judges by itself, so that an odd field never costs the answer. Source
 in platform.openai.com's API reference; the OpenAI endpoints of Gemini, Groq, DeepSeek and vLLM.
 """
 
-import json
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import msgspec
 
 from greenroom.actors.channels.channel import Usage
-from greenroom.actors.channels.loose import count, fields
+from greenroom.actors.channels.loose import count, fields, mended
+from greenroom.actors.channels.openai.vendor_keys import vendor_keys
+
+T = TypeVar("T")
 
 
 class Function(msgspec.Struct):
@@ -29,12 +33,16 @@ class Custom(msgspec.Struct):
 
 
 class Call(msgspec.Struct):
-    """A tool call or a fragment of one; the first has an identity, the others an index at best."""
+    """A tool call or a fragment of one; the first has an identity, the others an index at best.
+
+    `extra` has the keys that only its server knows.
+    """
 
     index: object = None
     id: str | None = None
     function: Function | None = None
     custom: Custom | None = None
+    extra: dict[str, msgspec.Raw] = {}
 
 
 class Part(msgspec.Struct):
@@ -53,7 +61,7 @@ class Message(msgspec.Struct):
     reasoning_content: object = None
     reasoning: object = None
     reasoning_details: object = None
-    tool_calls: list[Call] | None = None
+    tool_calls: list[dict[str, msgspec.Raw]] | None = None
     function_call: Function | None = None
 
 
@@ -88,18 +96,30 @@ _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
 
 _chunk = msgspec.json.Decoder(Chunk)
 _chunks = msgspec.json.Decoder(list[Chunk])
+_any = msgspec.json.Decoder()
+_text = msgspec.json.Decoder(str | None)
+_function = msgspec.json.Decoder(Function | None)
+_custom = msgspec.json.Decoder(Custom | None)
 
 
 def read_chunks(data: bytes) -> list[Chunk]:
     """Return the chunks in `data`, which is one or, from Gemini, a list of them; raises `NotAChunk`."""
-    try:
-        return _read_strictly(data)
-    except _UNREADABLE:
-        pass
-    try:
-        return _read_strictly(_mended(data))
-    except _UNREADABLE as error:
-        raise NotAChunk("what is not its protocol") from error
+    return _leniently(_read_strictly, data)
+
+
+def read_call(keys: Mapping[str, msgspec.Raw]) -> Call:
+    """Return the call, or the fragment of one, that has these keys; raises `NotAChunk`."""
+
+    def read(name: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+        return _leniently(decoder.decode, bytes(keys[name])) if name in keys else None
+
+    return Call(
+        read("index", _any),
+        read("id", _text),
+        read("function", _function),
+        read("custom", _custom),
+        vendor_keys(keys),
+    )
 
 
 def read_usage(value: object) -> Usage | None:
@@ -107,25 +127,31 @@ def read_usage(value: object) -> Usage | None:
     usage = fields(value)
     if usage.get("prompt_tokens") is None and usage.get("completion_tokens") is None:
         return None
-    cached = fields(usage.get("prompt_tokens_details")).get("cached_tokens")
+    prompt = fields(usage.get("prompt_tokens_details"))
+    cached = prompt.get("cached_tokens")
+    written = prompt.get("cache_write_tokens")
+    if written is None:
+        written = prompt.get("cache_creation_tokens")
     details = fields(usage.get("completion_tokens_details"))
     return Usage(
         prompt=count(usage.get("prompt_tokens")),
         completion=count(usage.get("completion_tokens")),
         cached=count(usage.get("prompt_cache_hit_tokens") if cached is None else cached),
         reasoning=count(details.get("reasoning_tokens")),
+        cache_write=count(written),
     )
+
+
+def _leniently(read: Callable[[bytes], T], data: bytes) -> T:
+    try:
+        return read(data)
+    except _UNREADABLE:
+        pass
+    try:
+        return read(mended(data))
+    except _UNREADABLE as error:
+        raise NotAChunk("what is not its protocol") from error
 
 
 def _read_strictly(data: bytes) -> list[Chunk]:
     return _chunks.decode(data) if data.startswith(b"[") else [_chunk.decode(data)]
-
-
-def _mended(data: bytes) -> bytes:
-    """Return `data` without what only lax writers write: NaN, Infinity and halves of surrogate pairs.
-
-    Python servers write the former, among logprobs; JavaScript proxies the latter, when they cut text.
-    """
-    value = json.loads(data, parse_constant=lambda _: None)
-    text = json.dumps(value, ensure_ascii=False)
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

@@ -6,7 +6,7 @@ note behind fails. Time is virtual where a test asks for `virtual_time`.
 
 import gc
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
 from typing import NamedTuple
@@ -16,12 +16,22 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.channel import Delta
+from greenroom.actors.channels.adapter import Decoder, HttpRequest
+from greenroom.actors.channels.channel import (
+    Delta,
+    Finish,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallStart,
+    Usage,
+)
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
 from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
+from greenroom.actors.entries import Keepsake
 from greenroom.actors.failure import Failure, TurnFailed
 from greenroom.actors.settings import ProviderSettings, Secret, TimeLimits
 
@@ -202,10 +212,8 @@ def said(*texts: str) -> list[Json]:
     return [chunk({"content": text}) for text in texts]
 
 
-def decode_pieces(*pieces: bytes) -> Outcome:
+def outcome_of(decoder: Decoder, pieces: Iterable[bytes]) -> Outcome:
     """Return the deltas of an answer that came in these pieces, and how it failed, if it did."""
-    ids = itertools.count()
-    decoder = OpenAIDecoder(UpstreamErrors("local"), lambda: f"new-{next(ids)}")
     deltas = [delta for piece in pieces for delta in decoder.feed(piece)]
     try:
         deltas += decoder.end()
@@ -214,15 +222,50 @@ def decode_pieces(*pieces: bytes) -> Outcome:
     return deltas, None
 
 
-def decode(body: bytes) -> Outcome:
+def in_order(deltas: list[Delta]) -> bool:
+    """Whether a whole answer keeps the promises of `Channel`."""
+    calls = -1
+    finished = counted = kept = 0
+    for delta in deltas:
+        match delta:
+            case ToolCallStart(index):
+                assert index == calls + 1
+                calls = index
+            case ToolCallArguments(index):
+                assert index == calls
+            case Keepsake():
+                kept += 1
+            case Finish():
+                finished += 1
+            case Usage():
+                counted += 1
+            case TextDelta() | ReasoningDelta() | RefusalDelta():
+                assert delta.text
+        assert not kept or isinstance(delta, Keepsake | Finish | Usage)
+        assert not finished or isinstance(delta, Finish | Usage)
+    return finished == 1 and counted <= 1 and kept <= 1
+
+
+def decode_pieces(*pieces: bytes) -> Outcome:
+    """Return the outcome of an OpenAI answer that came in these pieces."""
+    ids = itertools.count()
+    return outcome_of(OpenAIDecoder(UpstreamErrors("local"), lambda: f"new-{next(ids)}"), pieces)
+
+
+def same_wherever_cut(decode: Callable[..., Outcome], body: bytes) -> Outcome:
     """Return what a whole answer brings, having seen that cuts and line ends change nothing."""
-    outcome = decode_pieces(body)
+    outcome = decode(body)
     if len(body) < 4096:
         for cut in range(len(body)):
-            assert decode_pieces(body[:cut], body[cut:]) == outcome
+            assert decode(body[:cut], body[cut:]) == outcome
         for same in [body] if b"\r" in body else [body, body.replace(b"\n", b"\r\n")]:
-            assert decode_pieces(*(bytes([byte]) for byte in same)) == outcome
+            assert decode(*(bytes([byte]) for byte in same)) == outcome
     return outcome
+
+
+def decode(body: bytes) -> Outcome:
+    """Return what a whole OpenAI answer brings, wherever it is cut."""
+    return same_wherever_cut(decode_pieces, body)
 
 
 @pytest.fixture

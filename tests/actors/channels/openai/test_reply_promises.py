@@ -3,44 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenroom.actors.channels.channel import (
-    Delta,
-    Finish,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallArguments,
-    ToolCallStart,
-    Usage,
-)
-from greenroom.actors.entries import Keepsake
-from tests.actors.channels.conftest import DONE, Json, chunk, decode_pieces, sse
+from tests.actors.channels.conftest import DONE, Json, chunk, decode_pieces, in_order, sse
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
-
-
-def in_order(deltas: list[Delta]) -> bool:
-    """Whether a whole answer keeps the promises of `Channel`."""
-    calls = -1
-    finished = counted = kept = 0
-    for delta in deltas:
-        match delta:
-            case ToolCallStart(index):
-                assert index == calls + 1
-                calls = index
-            case ToolCallArguments(index):
-                assert index == calls
-            case Keepsake():
-                kept += 1
-            case Finish():
-                finished += 1
-            case Usage():
-                counted += 1
-            case TextDelta() | ReasoningDelta() | RefusalDelta():
-                assert delta.text
-        assert not finished or isinstance(delta, Finish | Usage)
-    return finished == 1 and counted <= 1 and kept <= 1
-
 
 TEXT = st.none() | st.text(max_size=4) | st.sampled_from(["<think>", "</think>"])
 CALL = st.fixed_dictionaries(
@@ -52,6 +17,7 @@ CALL = st.fixed_dictionaries(
         | st.fixed_dictionaries(
             {}, optional={"name": st.sampled_from([None, "", "f", "g"]), "arguments": TEXT}
         ),
+        "extra_content": st.sampled_from([None, {"a": 1}]),
     },
 )
 DELTA = st.fixed_dictionaries(
@@ -61,6 +27,8 @@ DELTA = st.fixed_dictionaries(
         "content": TEXT,
         "refusal": TEXT,
         "reasoning": TEXT,
+        "reasoning_content": TEXT,
+        "reasoning_details": st.none() | st.lists(st.just({"index": 0, "text": "x"}), max_size=2),
         "tool_calls": st.none() | st.lists(CALL, max_size=2),
         "function_call": st.none() | st.just({"name": "f", "arguments": "{}"}),
     },

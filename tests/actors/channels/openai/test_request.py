@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from greenroom.actors.channels.openai.request import encode_prompt
+from greenroom.actors.channels.openai.request import Destination
+from greenroom.actors.channels.openai.request import encode_prompt as encode_for
 from greenroom.actors.entries import (
     AssistantEntry,
     Entry,
@@ -21,6 +22,10 @@ from greenroom.actors.entries import (
 
 ASK = (UserEntry("Hi"),)
 TOOL = Tool("f", b'{"function": {"name":"f", "parameters":{"$schema":"x"}},  "type":"function"}')
+
+
+def encode_prompt(prompt: Prompt) -> bytes:
+    return encode_for(prompt, Destination("local"))
 
 
 def body_of(prompt: Prompt) -> dict[str, object]:

@@ -5,9 +5,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.channel import ReasoningDelta, TextDelta
-from greenroom.actors.channels.openai.think_tags import ThinkTags
+from greenroom.actors.channels.think_tags import ThinkTags
 
-PIECES = st.sampled_from(["<think>", "</think>", "<", "</", "think", ">", " ", "\n", "a", "b c"])
+PIECES = st.sampled_from(
+    [
+        "<think>",
+        "</think>",
+        "<thought>",
+        "</thought>",
+        "<",
+        "</",
+        "think",
+        ">",
+        " ",
+        "\n",
+        "a",
+        "b c",
+    ]
+)
 
 
 def read(*pieces: str) -> tuple[str, str]:
@@ -29,6 +44,8 @@ def read(*pieces: str) -> tuple[str, str]:
         ("<think>a</think>b<think>c</think>", "a", "b<think>c</think>"),
         ("<think>never ends </thin", "never ends </thin", ""),
         ("<thin", "", "<thin"),
+        ("<thought>hm</think></thought>well", "hm</think>", "well"),
+        ("<thou", "", "<thou"),
         ("<thinker>", "", "<thinker>"),
         ("  \n", "", "  \n"),
         ("<think></think>", "", ""),

@@ -1,16 +1,16 @@
 """Thinking that a server left in its text: `<think>…</think>` at the very beginning of an answer.
 
-Servers of open models do so when they run without a reasoning parser. Only a tag that opens the
-answer counts; anywhere else it is text, which somebody may be writing about. Pure: text in, deltas
-out; at most the beginning of a tag is held back, for the next piece to tell.
+Servers of open models do so when they run without a reasoning parser, and Gemini's OpenAI endpoint with
+`<thought>`. Only a tag that opens the answer counts; anywhere else it is text, which somebody may be
+writing about. Pure: text in, deltas out; at most the beginning of a tag is held back, for the next piece
+to tell.
 """
 
 from enum import Enum, auto
 
 from greenroom.actors.channels.channel import ReasoningDelta, TextDelta
 
-_OPEN = "<think>"
-_CLOSE = "</think>"
+_TAGS = {"<think>": "</think>", "<thought>": "</thought>"}
 
 
 class _State(Enum):
@@ -25,6 +25,7 @@ class ThinkTags:
     def __init__(self) -> None:
         self._state = _State.BEGINNING
         self._held = ""
+        self._close = ""
 
     def feed(self, piece: str) -> list[TextDelta | ReasoningDelta]:
         """Return what `piece` brings."""
@@ -46,21 +47,22 @@ class ThinkTags:
 
     def _begin(self, piece: str) -> list[TextDelta | ReasoningDelta]:
         start = piece.lstrip()
-        if len(start) < len(_OPEN) and _OPEN.startswith(start):
+        for tag, close in _TAGS.items():
+            if start.startswith(tag):
+                self._state, self._close = _State.THINKING, close
+                return self._think(start.removeprefix(tag))
+        if any(tag.startswith(start) for tag in _TAGS):
             self._held = piece
             return []
-        if start.startswith(_OPEN):
-            self._state = _State.THINKING
-            return self._think(start.removeprefix(_OPEN))
         self._state = _State.TEXT
         return [TextDelta(piece)]
 
     def _think(self, piece: str) -> list[TextDelta | ReasoningDelta]:
-        thought, tag, text = piece.partition(_CLOSE)
+        thought, tag, text = piece.partition(self._close)
         if tag:
             self._state = _State.TEXT
         else:
-            cut = len(thought) - _overlap(thought, _CLOSE)
+            cut = len(thought) - _overlap(thought, self._close)
             thought, self._held = thought[:cut], thought[cut:]
         deltas: list[TextDelta | ReasoningDelta] = []
         if thought:

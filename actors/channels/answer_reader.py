@@ -1,0 +1,53 @@
+"""An answer's bytes as events: server-sent ones, or the one JSON value of a server that does not stream.
+
+The first byte tells which. It knows nothing of what events mean. No I/O, bounded memory.
+"""
+
+from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
+from greenroom.actors.channels.sse import Event, EventReader
+
+_BLANK = b" \t\r\n\xef\xbb\xbf"
+"""What may stand before an answer: white space, and the bytes of a byte order mark."""
+
+
+class APage(ValueError):  # noqa: N818 - a fact about what came in
+    """An upstream, or a proxy before it, sent HTML."""
+
+
+class AnswerReader:
+    """Turns the bytes of one answer, however they arrive, into events."""
+
+    def __init__(self) -> None:
+        self._events = EventReader()
+        self._begun = False
+        self._whole: bytearray | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the answer is one JSON value, which `end` gives as a nameless event."""
+        return self._whole is not None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that `data` completes; raises `APage` or `TooLarge`."""
+        if not self._begun:
+            data = data.lstrip(_BLANK)
+            self._begin(data[:1])
+        if self._whole is None:
+            return self._events.feed(data)
+        self._whole += data
+        if len(self._whole) > MAX_SIZE:
+            raise TooLarge(f"an answer of more than {MAX_SIZE} bytes")
+        return []
+
+    def end(self) -> Event | None:
+        """Return the whole answer, or else the event whose blank line never came, if there is one."""
+        if self._whole is not None:
+            return Event(b"", bytes(self._whole))
+        return self._events.end()
+
+    def _begin(self, first: bytes) -> None:
+        self._begun = bool(first)
+        if first == b"<":
+            raise APage("a page that is not its API's")
+        if first in {b"{", b"["}:
+            self._whole = bytearray()
