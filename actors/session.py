@@ -237,10 +237,9 @@ class Session(Actor[SessionMessage]):
         """Take up turns until one runs or none waits."""
         while self._running is None and self._waiting:
             item = self._waiting.popleft()
-            if item.recording.stopped is not None:
-                continue  # its readers have left
             try:
-                await self._begin(item)
+                if item.recording.stopped is None:  # else its readers have left
+                    await self._begin(item)
             except TurnFailed as refused:
                 self._tell_end(item, refused.failure)
             except (StoreFailed, Fenced) as error:

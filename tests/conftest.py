@@ -22,6 +22,7 @@ from greenroom.actors.channels.channel import (
 from greenroom.actors.entries import Prompt
 from greenroom.http.config import Logging, LogLevel
 from greenroom.http.logs import open_log
+from tests.stores import close_stores
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -61,6 +62,12 @@ def run_in_virtual_time(
     """Run a test where waiting takes no time."""
     virtual = clock or trio.testing.MockClock(autojump_threshold=0)
     return run_to_an_end(test, clock=virtual, instruments=instruments)
+
+
+@pytest.fixture(autouse=True)
+def _no_store_is_left_open() -> Iterator[None]:
+    yield
+    close_stores()
 
 
 @pytest.hookimpl(trylast=True)

@@ -17,6 +17,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
     Channel,
     Deltas,
@@ -28,6 +29,7 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
+from greenroom.actors.draft import Draft, Shortening
 from greenroom.actors.entries import (
     AssistantEntry,
     Entry,
@@ -39,8 +41,8 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.provider import Lease, Provider, ProviderMessage
-from greenroom.actors.run import Upstreams
 from greenroom.actors.settings import (
     AgentSettings,
     Cooldown,
@@ -48,6 +50,8 @@ from greenroom.actors.settings import (
     Retry,
     SessionLimits,
 )
+from greenroom.actors.stores.store import Store
+from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.transcript import Sent
 from greenroom.actors.turn import (
     Progress,
@@ -57,9 +61,11 @@ from greenroom.actors.turn import (
     TurnEvent,
     TurnRequest,
 )
+from greenroom.actors.window import Estimate
 from greenroom.runtime import Ref, System
 from greenroom.runtime.ref import OpenStream
 from tests.conftest import run_in_virtual_time
+from tests.stores import a_store
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger
@@ -248,6 +254,7 @@ class Played(Reading):
 # A small house
 
 
+NO_END = Lifetime()
 HERE = Route("here", "m")
 """The model of every stage."""
 
@@ -259,6 +266,15 @@ def turn_of(
     id_: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
 ) -> TurnRequest:
     return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=streamed)
+
+
+def draft_of(prompt: Prompt) -> Draft:
+    """A draft that is `prompt` and cannot be made shorter."""
+    blank = msgspec.structs.replace(prompt, entries=())
+    new = [entry for entry in prompt.entries if not isinstance(entry, SystemEntry)]
+    return Draft(
+        blank, (), None, (), new, window=None, estimate=Estimate(), shortening=Shortening()
+    )
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -334,6 +350,10 @@ async def set_stage(
     live_sessions: int = 1000,
     max_concurrent: int = 512,
     max_waiting: int = 1024,
+    store: Store | None = None,
+    idle: float = 60.0,
+    lifetime: Lifetime = NO_END,
+    window: int | None = None,
 ) -> Stage:
     """Start a provider of `channel` and an agent that uses it."""
     settings = ProviderSettings(
@@ -347,7 +367,10 @@ async def set_stage(
     provider = await system.spawn(Provider(settings, lambda _: channel, Random(1)), "provider")
     agent = AgentSettings("main", str(HERE), instructions=instructions, time_limit=time_limit)
     upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
-    rooms = Rooms(agent, SessionLimits(waiting_turns, live_sessions), upstreams)
+    windows = {} if window is None else {HERE: window}
+    surroundings = Surroundings(upstreams, store or a_store(), trio.current_time, windows)
+    limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
+    rooms = Rooms(agent, limits, surroundings)
     return Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)
 
 

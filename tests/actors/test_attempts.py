@@ -19,6 +19,8 @@ HOPELESS = {
     FailureKind.UPSTREAM_REJECTED,
     FailureKind.STOPPING,
     FailureKind.INTERRUPTED,
+    FailureKind.CONFLICT,
+    FailureKind.STORE,
 }
 PASSING = {
     FailureKind.UPSTREAM_RATE_LIMITED,

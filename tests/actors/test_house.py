@@ -22,6 +22,7 @@ from greenroom.actors.settings import (
 from greenroom.actors.turn import TurnEnded, TurnEvent, TurnRequest, TurnStarted
 from greenroom.runtime import ActorStopped, DirectoryFull, StartFailed, System
 from tests.actors.conftest import SLOW, PlayedChannel, a_system, said, user, words
+from tests.stores import a_store
 
 LOCAL = ProviderSettings("local", "scripted", models=(ModelSettings("m-1"), ModelSettings("m-2")))
 OTHER = ProviderSettings("other", "scripted", models=(ModelSettings("m-2"),))
@@ -49,7 +50,7 @@ class Channels:
 
 async def open_house(system: System) -> tuple[House, Channels]:
     channels = Channels()
-    return await House.open(system, SETTINGS, channels.connect), channels
+    return await House.open(system, SETTINGS, a_store(), channels.connect), channels
 
 
 async def ask(
@@ -150,7 +151,7 @@ async def test_runs_end_before_the_channels_that_they_call_are_closed(
 ) -> None:
     channel = PlayedChannel(SLOW)
     async with a_system() as system:
-        house = await House.open(system, SETTINGS, lambda _: channel)
+        house = await House.open(system, SETTINGS, a_store(), lambda _: channel)
         selection = house.select(Wish("openclaw:main"))
         turn = TurnRequest(new_id(), selection.route, (user("a"),))
         async with house.submit(selection, turn) as events:
@@ -173,7 +174,7 @@ async def test_a_provider_that_cannot_start_keeps_the_house_shut(trouble: list[s
 
     async with a_system() as system:
         with pytest.raises(StartFailed):
-            await House.open(system, SETTINGS, connect_one)
+            await House.open(system, SETTINGS, a_store(), connect_one)
     assert channels.by_provider["local"].closed == 1
     trouble.remove("actor.crashed")
 
@@ -189,7 +190,7 @@ async def test_a_key_may_be_any_text() -> None:
 
 async def test_the_embedded_model_remembers_what_was_said(autojump_clock: MockClock) -> None:
     async with a_system() as system:
-        house = await House.open(system, SETTINGS)
+        house = await House.open(system, SETTINGS, a_store())
         await ask(house, "main", "k", "Hello [slow 1]")
         events = await ask(house, "main", "k", "Again [say a b c d][slow 1]")
         assert trio.current_time() == 12 + 3

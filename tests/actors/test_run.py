@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from greenroom.actors.attempts import Attempts
+from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
     Deltas,
     Finish,
@@ -19,9 +19,10 @@ from greenroom.actors.channels.channel import (
 from greenroom.actors.entries import AssistantEntry, Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.provider import Lease, Provider, ProviderMessage
-from greenroom.actors.run import Begin, Run, RunResult, Upstreams
+from greenroom.actors.recording import Recording
+from greenroom.actors.run import Begin, Run, RunResult
 from greenroom.actors.settings import ProviderSettings, Retry
-from greenroom.actors.turn import Progress, Served, TurnEvent, TurnStarted
+from greenroom.actors.turn import OnDisconnect, Progress, Served, TurnEvent, TurnStarted
 from greenroom.runtime import Crashed, Ending, Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
 from tests.actors.conftest import (
@@ -30,7 +31,9 @@ from tests.actors.conftest import (
     PlayedChannel,
     Step,
     a_system,
+    draft_of,
     has_a_free_permit,
+    turn_of,
     user,
     words,
 )
@@ -45,14 +48,16 @@ class Stand:
     def __init__(self, channel: PlayedChannel, provider: Ref[ProviderMessage]) -> None:
         self.channel = channel
         self.provider = provider
+        self.recording = Recording(OnDisconnect.CANCEL)
         self.stream: ReplyStream[TurnEvent] = ReplyStream(16)
         self.ended = trio.Event()
         self.ending: Ending | None = None
 
     async def begin(self, system: System, time_limit: float = 600) -> Ref[Begin]:
         upstreams = Upstreams({HERE.provider: self.provider}, PATIENCE_S, Random(1))
-        attempts = Attempts(HERE, (), upstreams.random)
-        run = Run("t1", attempts, PROMPT, upstreams, self.stream.port, time_limit)
+        self.recording.join(self.stream.port)
+        turn, draft = turn_of("t1"), draft_of(PROMPT)
+        run = Run(turn, draft, upstreams, self.recording, self.stream.port, time_limit=time_limit)
         ref = await system.spawn(run, "t1")
         ref.on_end(self._note)
         ref.tell(Begin())
@@ -90,8 +95,8 @@ async def test_the_prompt_goes_to_the_channel_and_the_answer_into_the_result() -
         result = await stand.result()
     assert stand.channel.prompts == [PROMPT]
     assert result.failure is None
-    assert result.answer.kept() == AssistantEntry("Good day.")
-    assert result.answer.usage == Usage(3, 2)
+    assert stand.recording.answer.kept() == AssistantEntry("Good day.")
+    assert stand.recording.answer.usage == Usage(3, 2)
 
 
 async def test_the_client_hears_the_start_and_the_batches_and_not_the_end() -> None:
@@ -126,7 +131,7 @@ async def test_a_failure_of_the_channel_is_the_runs_with_what_there_was(
         await stand.begin(system)
         result = await stand.result()
         assert result.failure == FAULT.failure
-        entry = result.answer.kept()
+        entry = stand.recording.answer.kept()
         assert entry == (None if text is None else AssistantEntry(text, interrupted=True))
         assert await has_a_free_permit(stand.provider)
 
@@ -142,7 +147,7 @@ async def test_a_client_that_leaves_ends_the_run_at_once(autojump_clock: MockClo
         assert stand.channel.left == [3]
         assert result.failure is not None
         assert result.failure.kind is FailureKind.INTERRUPTED
-        assert result.answer.kept() == AssistantEntry("a", interrupted=True)
+        assert stand.recording.answer.kept() == AssistantEntry("a", interrupted=True)
         assert await has_a_free_permit(stand.provider)
 
 
@@ -210,7 +215,7 @@ async def test_an_answer_without_an_end_in_sight_is_left(monkeypatch: pytest.Mon
         assert result.failure == Failure(
             FailureKind.UPSTREAM_ERROR, "The answer is longer than 5 characters."
         )
-        assert result.answer.kept() == AssistantEntry("abcdef", interrupted=True)
+        assert stand.recording.answer.kept() == AssistantEntry("abcdef", interrupted=True)
         assert stand.events()[-1] == Progress((TextDelta("f"),)), "kept is what was sent"
         assert stand.channel.under_way == 0
         assert await has_a_free_permit(stand.provider)

@@ -8,24 +8,43 @@ import structlog
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from greenroom.actors.attempts import Attempts
+from greenroom.actors.calling import Upstreams, cost_of
 from greenroom.actors.channels.channel import Channel, Finish, FinishReason, TextDelta, Usage
 from greenroom.actors.entries import AssistantEntry, Prompt
 from greenroom.actors.failure import UNREACHABLE, Failure, FailureKind, TurnFailed
 from greenroom.actors.health import Standing
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage
-from greenroom.actors.run import Begin, Run, RunResult, Upstreams, cost_of
+from greenroom.actors.recording import Recording
+from greenroom.actors.run import Begin, Run, RunResult
 from greenroom.actors.settings import Cooldown, Cost, ModelSettings, ProviderSettings, Retry
-from greenroom.actors.turn import Progress, Route, Served, TurnEvent, TurnStarted
+from greenroom.actors.turn import (
+    OnDisconnect,
+    Progress,
+    Route,
+    Served,
+    TurnEvent,
+    TurnRequest,
+    TurnStarted,
+)
 from greenroom.runtime import Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
-from tests.actors.conftest import PlayedChannel, Step, a_system, user, words
+from tests.actors.conftest import PlayedChannel, Step, a_system, draft_of, user, words
 
 PROMPT = Prompt("?", (user("Hello"),))
 FIRST, SECOND = Route("first", "m"), Route("second", "n")
 BROKEN = TurnFailed.of(FailureKind.UPSTREAM_ERROR, "It broke.")
 DEAD = TurnFailed.of(FailureKind.UPSTREAM_ERROR, "Nothing there.", code=UNREACHABLE)
 PRICE = Cost(input=3.0, output=15.0, cache_read=0.3, cache_write=3.75)
+
+
+class Result:
+    """What came of a run."""
+
+    def __init__(self, result: RunResult, recording: Recording) -> None:
+        self.failure = result.failure
+        self.cost = result.cost
+        self.answer = recording.answer
+        self.served = None if recording.started is None else recording.started.served
 
 
 class Stand:
@@ -38,13 +57,15 @@ class Stand:
 
     async def run(
         self, *fallbacks: Route, patience: float = 90, leave_after: float | None = None
-    ) -> tuple[RunResult, list[TurnEvent]]:
+    ) -> "tuple[Result, list[TurnEvent]]":
         """One turn from beginning to end, and what its client heard."""
         self._runs += 1
         stream: ReplyStream[TurnEvent] = ReplyStream(16)
         upstreams = Upstreams(self.providers, patience, Random(1))
-        attempts = Attempts(FIRST, fallbacks, upstreams.random)
-        run = Run("t", attempts, PROMPT, upstreams, stream.port, 600)
+        recording = Recording(OnDisconnect.CANCEL)
+        recording.join(stream.port)
+        turn = TurnRequest("t", FIRST, (), fallbacks)
+        run = Run(turn, draft_of(PROMPT), upstreams, recording, stream.port, time_limit=600)
         ref = await self._system.spawn(run, f"run {self._runs}")
         results: list[RunResult] = []
 
@@ -62,7 +83,7 @@ class Stand:
         events: list[TurnEvent] = []
         while leave_after is None and (event := stream.receive_nowait()) is not None:
             events.append(event)
-        return results[0], events
+        return Result(results[0], recording), events
 
 
 def connect_to(channel: Channel) -> Callable[[ProviderSettings], Channel]:

@@ -1,5 +1,7 @@
 """One turn at a time, as they came; what was acknowledged is kept, what failed left no trace."""
 
+import sqlite3
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -10,10 +12,10 @@ from greenroom.actors.entries import (
     UserEntry,
     text_of,
 )
-from greenroom.actors.failure import Failure, FailureKind
-from greenroom.actors.transcript import Plan, Transcript
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.stores.sqlite.transactions import Point
 from greenroom.actors.turn import Progress, Served, TurnEnded, TurnEvent, TurnStarted
-from greenroom.runtime import ActorCrashed, ActorStopped
+from greenroom.runtime import ActorStopped
 from tests.actors.conftest import (
     FAULT,
     HERE,
@@ -34,6 +36,7 @@ from tests.actors.conftest import (
     wishes,
     words,
 )
+from tests.stores import a_store
 
 # Order
 
@@ -358,28 +361,44 @@ async def test_a_run_that_crashes_is_our_fault_and_the_session_lives_on(
         outcome = await stage.ask("k", user("b"))
         assert outcome.failure == Failure(FailureKind.INTERNAL, "The run crashed.")
         assert (await stage.ask("k", user("c"))).ended
-    assert channel.heard() == (user("a"), said("Yes."), user("c"))
+    cut = AssistantEntry("One", interrupted=True)
+    assert channel.heard() == (user("a"), said("Yes."), user("b"), cut, user("c"))
     assert trouble == ["actor.crashed"]
     trouble.clear()
 
 
-async def test_a_turn_that_cannot_be_kept_is_not_acknowledged(
-    monkeypatch: pytest.MonkeyPatch, trouble: list[str]
-) -> None:
-    def broken(self: Transcript, plan: Plan, answer: AssistantEntry) -> int:
-        raise OSError("no room")
+class Disk:
+    """A store's disk, which may be full."""
 
-    monkeypatch.setattr(Transcript, "commit", broken)
+    def __init__(self) -> None:
+        self.is_full = False
+
+    def watch(self, point: Point) -> None:
+        if self.is_full and point is Point.BEFORE_COMMIT:
+            raise sqlite3.OperationalError("database or disk is full")
+
+
+async def test_a_turn_that_cannot_be_kept_is_not_acknowledged_and_the_next_one_works() -> None:
+    disk = Disk()
+    channel = PlayedChannel(words("Yes."))
     events: list[TurnEvent] = []
     async with a_system() as house:
-        stage = await set_stage(house, PlayedChannel(words("Yes.")))
+        stage = await set_stage(house, channel, store=a_store(disk.watch))
         async with stage.open("k", user("a")) as stream:
             events += [await anext(stream), await anext(stream)]
-            with pytest.raises(ActorCrashed):
+            disk.is_full = True
+            with pytest.raises(TurnFailed) as caught:
                 await anext(stream)
-    assert [type(event) for event in events] == [TurnStarted, Progress]
-    assert trouble == ["actor.crashed"]
-    trouble.clear()
+        assert caught.value.failure.kind is FailureKind.STORE
+        assert [type(event) for event in events] == [TurnStarted, Progress]
+        refused = await stage.ask("k", user("b"))
+        assert refused.failure is not None
+        assert refused.failure.kind is FailureKind.STORE
+        assert len(channel.prompts) == 1, "what is not accepted does not run"
+        disk.is_full = False
+        assert (await stage.ask("k", user("c"))).ended
+    cut = AssistantEntry("", interrupted=True)
+    assert channel.heard() == (user("a"), cut, user("c"))
 
 
 async def test_when_the_agent_is_killed_every_client_is_told(autojump_clock: MockClock) -> None:

@@ -18,12 +18,12 @@ import msgspec
 import trio
 
 from greenroom.actors.agent import Rooms
+from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
     Channel,
 )
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.house import House
-from greenroom.actors.run import Upstreams
 from greenroom.actors.settings import (
     AgentSettings,
     Cooldown,
@@ -34,11 +34,14 @@ from greenroom.actors.settings import (
     Secret,
     SessionLimits,
 )
+from greenroom.actors.stores.store import Store
+from greenroom.actors.surroundings import Surroundings
 from greenroom.http.app import create_app
 from greenroom.http.config import FailureLimits, Gateway, HttpLimits, LogLevel, TokenAuth
 from greenroom.http.exchange import App, Event, Exchange, Scope
 from greenroom.runtime import System
 from tests.conftest import Lines
+from tests.stores import a_store
 
 if TYPE_CHECKING:
     pass
@@ -249,18 +252,22 @@ class Site:
         gateway: Gateway = GATEWAY,
         settings: HouseSettings | None = None,
         level: LogLevel = "debug",
+        store: Store | None = None,
     ) -> None:
         self._channel = ScriptedChannel() if channel is None else channel
         self._gateway = gateway
         self._settings = settings or house_settings()
         self.lines = Lines(level)
         self._system = System("test", log=self.lines.log)
+        self._store = store or a_store()
         self.house: House
         self.app: App
 
     async def __aenter__(self) -> Self:
         await self._system.__aenter__()
-        self.house = await House.open(self._system, self._settings, lambda _: self._channel)
+        self.house = await House.open(
+            self._system, self._settings, self._store, lambda _: self._channel
+        )
         self.app = create_app(self.house, self._gateway, self.lines.log)
         return self
 
@@ -342,6 +349,7 @@ def exchange_of(
 def closed_house() -> House:
     """A house that knows its names and answers nobody."""
     settings = house_settings()
-    nobody = Upstreams({}, settings.patience, Random(1))
+    upstreams = Upstreams({}, settings.patience, Random(1))
+    nobody = Surroundings(upstreams, a_store(), trio.current_time)
     rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
     return House(settings, rooms, (), ())

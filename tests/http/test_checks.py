@@ -33,7 +33,7 @@ def without(name: str) -> dict[str, object]:
 
 def test_the_plainest_request_asks_for_a_whole_answer_with_the_models_own_sampling() -> None:
     order = read(chat())
-    assert (order.stream, order.include_usage, order.model) == (False, False, "openclaw")
+    assert (order.stream, order.include_usage, order.turn.model) == (False, False, "openclaw")
     turn = order.turn
     assert turn.entries == (UserEntry("Hello"),)
     assert turn.sampling == Sampling()

@@ -12,6 +12,8 @@ TABLE = {
     FailureKind.INVALID_REQUEST: (400, "invalid_request_error", None),
     FailureKind.NOT_FOUND: (404, "invalid_request_error", None),
     FailureKind.BUSY: (429, "rate_limit_error", "busy"),
+    FailureKind.CONFLICT: (409, "invalid_request_error", "conflict"),
+    FailureKind.STORE: (503, "api_error", "store_unavailable"),
     FailureKind.STOPPING: (503, "api_error", "stopping"),
     FailureKind.INTERRUPTED: (503, "api_error", "interrupted"),
     FailureKind.INTERNAL: (500, "api_error", "internal_error"),
@@ -54,7 +56,11 @@ def test_an_upstreams_failure_has_the_products_words(kind: FailureKind, words: s
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_an_sdk_is_told_not_to_retry_what_is_retried_in_vain(kind: FailureKind) -> None:
-    in_vain = kind in (FailureKind.UPSTREAM_AUTHENTICATION, FailureKind.UPSTREAM_QUOTA)
+    in_vain = kind in (
+        FailureKind.CONFLICT,
+        FailureKind.UPSTREAM_AUTHENTICATION,
+        FailureKind.UPSTREAM_QUOTA,
+    )
     assert (of_failure(Failure(kind, "x")).headers.get("x-should-retry") == "false") == in_vain
 
 

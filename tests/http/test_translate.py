@@ -18,10 +18,11 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.turn import TurnEnded
+from greenroom.actors.turn import Route, Served, TurnEnded, TurnStarted
 from greenroom.http.translate import ChunkEncoder, CompletionBuilder
 from tests.http.conftest import chunks_of
 
+STARTED = TurnStarted("1", Served(Route("scripted", "demo"), 1), "openclaw", 7)
 STOP = TurnEnded(FinishReason.STOP, Usage(3, 5, 1, 2))
 CALLS = TurnEnded(FinishReason.TOOL_CALLS, Usage(3, 5, 1, 2))
 HEAD = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"openclaw"'
@@ -34,7 +35,8 @@ USAGE = (
 def streamed(
     batches: list[Deltas], ended: TurnEnded = STOP, *, include_usage: bool = False
 ) -> bytes:
-    encoder = ChunkEncoder("chatcmpl-1", "openclaw", 7, include_usage=include_usage)
+    encoder = ChunkEncoder(include_usage=include_usage)
+    encoder.start(STARTED)
     return b"".join([*map(encoder.progress, batches), encoder.end(ended)])
 
 
@@ -42,7 +44,7 @@ def whole(batches: list[Deltas], ended: TurnEnded = STOP) -> bytes:
     builder = CompletionBuilder()
     for batch in batches:
         builder.progress(batch)
-    return builder.end(ended, "chatcmpl-1", "openclaw", 7)
+    return builder.end(STARTED, ended)
 
 
 def lines(*choices: str, usage: str = "") -> bytes:
@@ -322,3 +324,40 @@ def test_a_whole_answer_is_what_its_stream_comes_to(
     assert message.pop("reasoning_content", "") == item["message"].pop("reasoning_content", "")
     assert item["message"] == message
     assert item["finish_reason"] == ended.reason.value
+
+
+CONTENT = (TextDelta("Hel"), TextDelta("lo"), ToolCallStart(0, "c", "f"))
+
+
+def numbered(batches: list[Deltas], after: int, *, event_ids: bool = True) -> bytes:
+    encoder = ChunkEncoder(include_usage=True, starting_after=after, event_ids=event_ids)
+    encoder.start(STARTED)
+    return b"".join([*map(encoder.progress, batches), encoder.end(STOP)])
+
+
+def test_events_are_numbered_where_that_is_asked_for() -> None:
+    events = numbered([CONTENT], 0).decode().split("\n\n")[:-1]
+    assert [event.split("\n")[0] for event in events] == [f"id: {n}" for n in range(1, 8)]
+    plain = b"".join(f"{event.partition(chr(10))[2]}\n\n".encode() for event in events)
+    assert plain == numbered([CONTENT], 0, event_ids=False)
+
+
+@given(after=st.integers(0, 9), cuts=st.lists(st.integers(1, 3), max_size=3), ids=st.booleans())
+def test_a_stream_goes_on_after_any_event_however_it_was_batched(
+    after: int, cuts: list[int], ids: bool
+) -> None:
+    whole = numbered([CONTENT], 0, event_ids=ids).split(b"\n\n")[:-1]
+    batches: list[Deltas] = []
+    left: Deltas = CONTENT
+    for cut in cuts:
+        batches.append(left[:cut])
+        left = left[cut:]
+    rest = numbered([*batches, left], after, event_ids=ids)
+    assert rest == b"".join(event + b"\n\n" for event in whole[after:])
+
+
+def test_an_error_in_the_middle_is_an_event_with_a_number_as_well() -> None:
+    encoder = ChunkEncoder(include_usage=False, event_ids=True)
+    encoder.start(STARTED)
+    encoder.progress((TextDelta("a"),))
+    assert encoder.fail(b"{}") == b"id: 3\ndata: {}\n\nid: 4\ndata: [DONE]\n\n"

