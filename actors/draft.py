@@ -21,6 +21,9 @@ from greenroom.actors.window import Cut, Estimate, as_text, find_cut, with_short
 
 _TOLD = "What was said in this conversation before, in short:\n\n"
 
+_SAFE_CHARACTERS = 3
+"""Characters for a token, where a text has to fit whatever it is."""
+
 _ORDER = (
     "Sum up the conversation below for an assistant that is to go on with it and will not see it. Keep "
     "names, numbers, decisions, open questions, and what the user wants and prefers. Write prose, and "
@@ -100,15 +103,16 @@ class Draft:
 
     def matter(self, cut: Cut) -> Prompt:
         """Return the prompt that asks for a summary of what is cut."""
-        before = [] if self._summary is None else [self._summary]
-        text = as_text([*before, *self._old[: cut.upto]])
+        before = "" if self._summary is None else as_text([self._summary]) + "\n\n"
+        text = as_text(self._old[: cut.upto])
         if self._window is not None:
             # What is summed up has to fit as well; of too much the oldest goes.
-            text = text[-round(self._window * self.shortening.at * 2) :]
+            most = round(self._window * self.shortening.at * _SAFE_CHARACTERS) - len(before)
+            text = text[-max(most, 1) :]
         sampling = msgspec.structs.replace(
             self._blank.sampling, max_tokens=self.shortening.tokens, stop=()
         )
-        return Prompt(self._blank.model, (UserEntry(_ORDER + text),), sampling=sampling)
+        return Prompt(self._blank.model, (UserEntry(_ORDER + before + text),), sampling=sampling)
 
     def with_summary(self, cut: Cut, text: str | None) -> "Draft":
         """Return the draft in which `text` stands for what is cut; None tells nothing of it."""

@@ -56,6 +56,7 @@ from greenroom.actors.transcript import Sent
 from greenroom.actors.turn import (
     Progress,
     Route,
+    Sender,
     Submit,
     TurnEnded,
     TurnEvent,
@@ -194,6 +195,10 @@ class PlayedChannel:
         play = self._plays[0] if len(self._plays) == 1 else self._plays.pop(0)
         return Played(self, play)
 
+    def plays(self, *plays: Sequence[Step]) -> None:
+        """Play these next."""
+        self._plays = [list(play) for play in plays]
+
     def heard(self, call: int = -1) -> tuple[Entry, ...]:
         """The entries of a prompt, by default the last one's."""
         return self.prompts[call].entries
@@ -255,6 +260,8 @@ class Played(Reading):
 
 
 NO_END = Lifetime()
+ANYBODY = Sender()
+"""A request that says nothing of itself."""
 HERE = Route("here", "m")
 """The model of every stage."""
 
@@ -263,9 +270,13 @@ PATIENCE_S = math.inf
 
 
 def turn_of(
-    id_: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
+    id_: str,
+    *entries: Entry,
+    ephemeral: bool = False,
+    streamed: bool = True,
+    sender: Sender = ANYBODY,
 ) -> TurnRequest:
-    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=streamed)
+    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
 
 
 def draft_of(prompt: Prompt) -> Draft:
@@ -305,24 +316,36 @@ class Stage:
         self.host = host
         self.agent = agent
         self.provider = provider
-        self._turns = 0
+        self.turns = 0
 
     def open(
-        self, key: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
+        self,
+        key: str,
+        *entries: Entry,
+        ephemeral: bool = False,
+        streamed: bool = True,
+        sender: Sender = ANYBODY,
     ) -> OpenStream[TurnEvent]:
         """A turn's stream, to be entered."""
-        self._turns += 1
-        turn = turn_of(f"t{self._turns}", *entries, ephemeral=ephemeral, streamed=streamed)
+        self.turns += 1
+        id_ = f"t{self.turns}"
+        turn = turn_of(id_, *entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
         sessions = self.host.passing if ephemeral else self.host.sessions
         return sessions.address(key).stream(Submit(turn))
 
     async def ask(
-        self, key: str, *entries: Entry, ephemeral: bool = False, streamed: bool = True
+        self,
+        key: str,
+        *entries: Entry,
+        ephemeral: bool = False,
+        streamed: bool = True,
+        sender: Sender = ANYBODY,
     ) -> Outcome:
         """A whole turn."""
         events: list[TurnEvent] = []
+        stream_of = self.open(key, *entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
         try:
-            async with self.open(key, *entries, ephemeral=ephemeral, streamed=streamed) as stream:
+            async with stream_of as stream:
                 async for event in stream:
                     events.append(event)  # noqa: PERF401 - those before a failure count, too
         except TurnFailed as failed:
@@ -354,6 +377,7 @@ async def set_stage(
     idle: float = 60.0,
     lifetime: Lifetime = NO_END,
     window: int | None = None,
+    first_turn: int = 1,
 ) -> Stage:
     """Start a provider of `channel` and an agent that uses it."""
     settings = ProviderSettings(
@@ -371,14 +395,26 @@ async def set_stage(
     surroundings = Surroundings(upstreams, store or a_store(), trio.current_time, windows)
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
     rooms = Rooms(agent, limits, surroundings)
-    return Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)
+    stage = Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)
+    stage.turns = first_turn - 1
+    return stage
 
 
 class Reader:
     """A client in a task of its own."""
 
-    def __init__(self, stage: Stage, key: str, *entries: Entry, ephemeral: bool = False) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        key: str,
+        *entries: Entry,
+        ephemeral: bool = False,
+        streamed: bool = True,
+        sender: Sender = ANYBODY,
+    ) -> None:
         self._stage = stage
+        self._streamed = streamed
+        self._sender = sender
         self._key = key
         self._entries = entries
         self._ephemeral = ephemeral
@@ -389,7 +425,11 @@ class Reader:
     async def read(self) -> None:
         with self._scope:
             self.outcome = await self._stage.ask(
-                self._key, *self._entries, ephemeral=self._ephemeral
+                self._key,
+                *self._entries,
+                ephemeral=self._ephemeral,
+                streamed=self._streamed,
+                sender=self._sender,
             )
         self.done_at = trio.current_time()
 

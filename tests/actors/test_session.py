@@ -1,7 +1,5 @@
 """One turn at a time, as they came; what was acknowledged is kept, what failed left no trace."""
 
-import sqlite3
-
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -13,7 +11,6 @@ from greenroom.actors.entries import (
     text_of,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.stores.sqlite.transactions import Point
 from greenroom.actors.turn import Progress, Served, TurnEnded, TurnEvent, TurnStarted
 from greenroom.runtime import ActorStopped
 from tests.actors.conftest import (
@@ -36,7 +33,7 @@ from tests.actors.conftest import (
     wishes,
     words,
 )
-from tests.stores import a_store
+from tests.stores import Disk, a_store
 
 # Order
 
@@ -365,17 +362,6 @@ async def test_a_run_that_crashes_is_our_fault_and_the_session_lives_on(
     assert channel.heard() == (user("a"), said("Yes."), user("b"), cut, user("c"))
     assert trouble == ["actor.crashed"]
     trouble.clear()
-
-
-class Disk:
-    """A store's disk, which may be full."""
-
-    def __init__(self) -> None:
-        self.is_full = False
-
-    def watch(self, point: Point) -> None:
-        if self.is_full and point is Point.BEFORE_COMMIT:
-            raise sqlite3.OperationalError("database or disk is full")
 
 
 async def test_a_turn_that_cannot_be_kept_is_not_acknowledged_and_the_next_one_works() -> None:

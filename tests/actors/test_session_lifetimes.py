@@ -1,0 +1,81 @@
+"""A session begins anew when its time is over, if it has one; and sleeps in the store meanwhile."""
+
+from datetime import datetime, time
+
+import pytest
+import trio
+
+from greenroom.actors.lifetime import Lifetime, is_over
+from greenroom.actors.stores.store import SessionName
+from tests.actors.conftest import PlayedChannel, a_system, said, set_stage, user, words
+from tests.stores import a_store
+
+IN_VIRTUAL_TIME = True
+
+NAME = SessionName("main", "k")
+
+
+async def test_an_idle_session_goes_to_the_store_and_wakes_as_it_was() -> None:
+    channel = PlayedChannel(words("1"), words("2"))
+    async with a_system() as system:
+        stage = await set_stage(system, channel, idle=30)
+        await stage.ask("k", user("a"))
+        assert (await stage.status()).live_sessions == 1
+        await trio.sleep(61)
+        assert (await stage.status()).live_sessions == 0
+        await stage.ask("k", user("b"))
+    assert channel.heard() == (user("a"), said("1"), user("b"))
+
+
+async def test_by_default_it_never_begins_anew() -> None:
+    channel = PlayedChannel(words("1"))
+    async with a_system() as system:
+        stage = await set_stage(system, channel)
+        await stage.ask("k", user("a"))
+        await trio.sleep(10 * 86_400)
+        await stage.ask("k", user("b"))
+    assert channel.heard() == (user("a"), said("1"), user("b"))
+
+
+@pytest.mark.parametrize("idle", [10, 1e6], ids=["asleep", "awake"])
+async def test_idle_for_too_long_it_begins_anew(idle: float) -> None:
+    channel = PlayedChannel(words("1"))
+    store = a_store()
+    async with a_system() as system:
+        stage = await set_stage(
+            system, channel, store=store, idle=idle, lifetime=Lifetime(idle=3600)
+        )
+        await stage.ask("k", user("a"))
+        await trio.sleep(3599)
+        await stage.ask("k", user("b"))
+        assert len(channel.heard()) == 3
+        await trio.sleep(3600)
+        await stage.ask("k", user("c"))
+        assert channel.heard() == (user("c"),)
+        await trio.sleep(500)
+        await stage.ask("k", user("d"))
+    assert channel.heard() == (user("c"), said("1"), user("d"))
+    assert len(await store.transcript(NAME, cut=True)) == 8
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("active", "now", "over"),
+    [
+        ("2026-11-26T10:00", "2026-11-26T23:00", False),
+        ("2026-11-26T10:00", "2026-11-27T03:59", False),
+        ("2026-11-26T10:00", "2026-11-27T04:00", True),
+        ("2026-11-26T10:00", "2026-11-29T01:00", True),
+        ("2026-11-27T04:00", "2026-11-27T09:00", False),
+        ("2026-11-27T03:59", "2026-11-27T04:01", True),
+    ],
+)
+def test_a_day_ends_at_its_time(active: str, now: str, over: bool) -> None:
+    assert is_over(Lifetime(daily=time(4)), at(active), at(now)) is over
+
+
+def test_without_a_lifetime_nothing_is_over() -> None:
+    assert not is_over(Lifetime(), 0, 1e12)
