@@ -12,6 +12,7 @@ from random import Random
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.archive import Archive
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
@@ -19,7 +20,7 @@ from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
-from greenroom.actors.stores.store import Store
+from greenroom.actors.stores.store import SessionName, Store
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.turn import Route, Submit, TurnEvent, TurnRequest
 from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, System
@@ -53,12 +54,14 @@ class House:
         rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
         providers: tuple[Ref[ProviderMessage], ...],
+        store: Store,
         counts: Callable[[], Counts] = Counts,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
         self.actor_counts = counts
+        self.archive = Archive(store, rooms)
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
         self.models = self._selector.models
@@ -97,7 +100,7 @@ class House:
             rooms[agent.id] = Rooms(agent, settings.sessions, surroundings)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        return cls(settings, rooms, tuple(refs), tuple(providers.values()), system.counts)
+        return cls(settings, rooms, tuple(refs), tuple(providers.values()), store, system.counts)
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
@@ -115,6 +118,10 @@ class House:
             TurnFailed: INVALID_REQUEST or NOT_FOUND, naming what is wrong.
         """
         return self._selector.select(wish)
+
+    def session(self, key: str, agent: str | None) -> SessionName:
+        """Return the session that a key means; raises `TurnFailed` (INVALID_REQUEST)."""
+        return self._selector.session(key, agent)
 
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""

@@ -199,6 +199,11 @@ class Journal:
         self._summary, self._summarised, self._has_earlier = None, 0, False
         self._keep(())
 
+    async def delete(self) -> None:
+        """Delete all of it, for ever; raises `StoreFailed`."""
+        if self._store is not None:
+            await self._store.delete(self.name)
+
     # How it is kept
 
     def _take(self, state: SessionState) -> None:

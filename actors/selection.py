@@ -14,6 +14,7 @@ import msgspec
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.routing import RoutableModel, Router
 from greenroom.actors.settings import AgentSettings, HouseSettings
+from greenroom.actors.stores.store import SessionName
 from greenroom.actors.turn import Route
 
 _AGENT_FORM = re.compile(r"(?:openclaw(?:[:/](?P<id>.*))?|agent:(?P<alias>.*))", re.IGNORECASE)
@@ -92,6 +93,15 @@ class Selector:
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
         return Selection(agent.id, session, ephemeral, route, fallbacks)
+
+    def session(self, key: str, agent: str | None) -> SessionName:
+        """Return the session that a key means: of the named agent, of the key's own, or of the default.
+
+        Raises:
+            TurnFailed: INVALID_REQUEST, naming what is wrong.
+        """
+        named = self._agent_of_key(key, agent)
+        return SessionName(self._agent(named, "agent").id, key)
 
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent of ours, in any of its forms."""

@@ -6,6 +6,7 @@ it runs, and its end is there before its client hears of it.
 """
 
 from collections import deque
+from collections.abc import Coroutine
 from typing import assert_never
 
 import msgspec
@@ -57,7 +58,11 @@ class Reset(Request[None], frozen=True):
     """Begin the transcript anew. Refuses with `TurnFailed` (CONFLICT) while a turn runs."""
 
 
-SessionMessage = Submit | RunEnded | ClientLeft | Cancel | Reset
+class Delete(Request[None], frozen=True):
+    """Delete the session, with all that was said. Refuses (CONFLICT) while a turn runs."""
+
+
+SessionMessage = Submit | RunEnded | ClientLeft | Cancel | Reset | Delete
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -124,7 +129,10 @@ class Session(Actor[SessionMessage]):
             case Cancel():
                 answer = self._cancel()
             case Reset():
-                await self._reset()
+                await self._change(self._journal.reset(self._surroundings.clock()))
+            case Delete():
+                await self._change(self._journal.delete())
+                self.stop()
             case _:
                 assert_never(message)
         await self._advance()
@@ -218,15 +226,17 @@ class Session(Actor[SessionMessage]):
             self._running.item.recording.stop(why)
         return bool(waiting) or self._running is not None
 
-    async def _reset(self) -> None:
+    async def _change(self, change: Coroutine[None, None, None]) -> None:
+        """Change the whole transcript, which no turn may be busy with."""
         if self._running is not None:
+            change.close()
             raise TurnFailed.of(
                 FailureKind.CONFLICT,
                 f"Session '{self._key}' is busy with a turn; cancel it first.",
                 code="session_busy",
             )
         try:
-            await self._journal.reset(self._surroundings.clock())
+            await change
         except (StoreFailed, Fenced) as error:
             self.stop()
             raise store_failure(error) from None

@@ -19,6 +19,7 @@ from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
+from greenroom.http.sessions import ROOT, Sessions
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -37,11 +38,14 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
+    sessions = Sessions(house, gateway, authenticator, log)
     routes = cast("App", quart)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
             await completions(scope, receive, send)
+        elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{ROOT}/"):
+            await sessions(scope, receive, send)
         elif scope["type"] == "http":
             await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
         elif scope["type"] == "websocket":

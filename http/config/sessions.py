@@ -38,11 +38,9 @@ def resolve_retention(retention: schema.RetentionSection) -> Retention:
 def _time_of_day(text: str | None, findings: Findings) -> time | None:
     if text is None:
         return None
-    hours, colon, minutes = text.partition(":")
+    hours, _, minutes = text.partition(":")
     try:
-        if not colon or len(minutes) != 2:
-            raise ValueError(text)
-        return time(int(hours), int(minutes))
+        return time.fromisoformat(f"{hours:0>2}:{minutes}")
     except ValueError:
         findings.problem(
             _DAILY, f'expected a time of day like "04:00", got {findings.shown(_DAILY)}'

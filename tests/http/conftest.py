@@ -13,6 +13,7 @@ from collections.abc import (
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from urllib.parse import unquote
 
 import msgspec
 import trio
@@ -290,6 +291,7 @@ class Site:
         pieces: Sequence[Piece] | None = None,
         ends: bool = True,
         client: tuple[str, int] | None = ("192.0.2.7", 50_000),
+        query: str = "",
     ) -> Call:
         """Return a request that is yet to be run; `pieces` is a body that comes bit by bit."""
         if pieces is None:
@@ -298,7 +300,8 @@ class Site:
         if token is not None:
             given["authorization"] = f"Bearer {token}"
         given |= dict(headers or {})
-        return Call(self.app, scope_of(method, path, given, client), [*pieces] or [b""], ends=ends)
+        scope = scope_of(method, path, given, client, query)
+        return Call(self.app, scope, [*pieces] or [b""], ends=ends)
 
     async def post(self, body: object = None, **rest: Any) -> Answer:
         """Ask, and wait for the whole answer."""
@@ -315,6 +318,7 @@ def scope_of(
     path: str,
     headers: Mapping[str, str],
     client: tuple[str, int] | None = ("192.0.2.7", 50_000),
+    query: str = "",
 ) -> Scope:
     """The scope that a server makes of a request's head."""
     return {
@@ -323,9 +327,9 @@ def scope_of(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(n.lower().encode(), v.encode("latin-1")) for n, v in headers.items()],
         "client": client,
@@ -352,4 +356,4 @@ def closed_house() -> House:
     upstreams = Upstreams({}, settings.patience, Random(1))
     nobody = Surroundings(upstreams, a_store(), trio.current_time)
     rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
-    return House(settings, rooms, (), ())
+    return House(settings, rooms, (), (), a_store())

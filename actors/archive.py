@@ -1,0 +1,117 @@
+"""Sessions as things to look at and to manage, awake or asleep.
+
+What is only read is read from the store. What changes a session goes through its actor, which is woken
+for it: so it happens between two turns, and nobody changes what another has in hand.
+"""
+
+from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+
+from greenroom.actors.agent import Rooms
+from greenroom.actors.closing import store_failure
+from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.session import Cancel, Delete, Reset, SessionMessage
+from greenroom.actors.stores.store import (
+    Page,
+    Query,
+    SessionInfo,
+    SessionName,
+    Store,
+    StoredEntry,
+    StoreFailed,
+)
+from greenroom.runtime import Address
+
+
+class Archive:
+    """All sessions of a house. Every verb raises `TurnFailed`: NOT_FOUND, CONFLICT or STORE."""
+
+    def __init__(self, store: Store, rooms: Mapping[str, Rooms]) -> None:
+        self._store = store
+        self._rooms = rooms
+
+    async def list(self, query: Query) -> Page:
+        """Return a page of sessions, the last active first; INVALID_REQUEST for a cursor that is none."""
+        with _told():
+            try:
+                return await self._store.list(query)
+            except ValueError as error:
+                raise TurnFailed.of(
+                    FailureKind.INVALID_REQUEST, f"{error}", param="after", code="invalid_value"
+                ) from None
+
+    async def info(self, name: SessionName) -> SessionInfo:
+        """Return one of them."""
+        with _told():
+            info = await self._store.info(name)
+        if info is None:
+            raise _unknown(name)
+        return info
+
+    async def transcript(
+        self, name: SessionName, *, after: int, limit: int, cut: bool
+    ) -> tuple[StoredEntry, ...]:
+        """Return a page of what was said; with `cut`, what was cut as well."""
+        await self.info(name)
+        with _told():
+            return await self._store.transcript(name, after=after, limit=limit, cut=cut)
+
+    async def cancel(self, name: SessionName) -> bool:
+        """End the turn that runs and those that wait; return whether there was one."""
+        return await (await self._actor(name)).ask(Cancel())
+
+    async def reset(self, name: SessionName) -> None:
+        """Begin the transcript anew."""
+        await (await self._actor(name)).ask(Reset())
+
+    async def delete(self, name: SessionName) -> None:
+        """Delete it, with all that was said."""
+        await (await self._actor(name)).ask(Delete())
+
+    def export(self, name: SessionName) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Read a session as JSON Lines, each with its line break; raises as the store does."""
+        return self._store.export(name)
+
+    async def restore(
+        self, lines: AsyncIterator[bytes], name: SessionName | None = None
+    ) -> SessionName:
+        """Make a session of an export, under another name if one is given.
+
+        Raises:
+            TurnFailed: INVALID_REQUEST as well: the lines are no export, or there is such a session.
+        """
+        with _told():
+            try:
+                return await self._store.restore(lines, name=name)
+            except ValueError as error:
+                raise TurnFailed.of(
+                    FailureKind.INVALID_REQUEST, f"{error}", code="invalid_export"
+                ) from None
+
+    async def _actor(self, name: SessionName) -> Address[str, SessionMessage]:
+        await self.info(name)
+        rooms = self._rooms.get(name.agent)
+        if rooms is None:
+            raise TurnFailed.of(
+                FailureKind.CONFLICT,
+                f"The session's agent '{name.agent}' is not configured any more.",
+                code="agent_not_found",
+            )
+        return rooms.sessions.address(name.key)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    try:
+        yield
+    except StoreFailed as error:
+        raise store_failure(error) from error
+
+
+def _unknown(name: SessionName) -> TurnFailed:
+    return TurnFailed.of(
+        FailureKind.NOT_FOUND,
+        f"Agent '{name.agent}' has no session '{name.key}'.",
+        param="key",
+        code="session_not_found",
+    )
