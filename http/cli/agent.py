@@ -3,7 +3,6 @@
 Both are the same run: the gateway turns a request into the very submission that is made here.
 """
 
-import ipaddress
 from collections.abc import Iterable
 
 import click
@@ -15,14 +14,12 @@ from greenroom.actors.entries import Prompt, UserEntry
 from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 from greenroom.actors.house import House, new_id
 from greenroom.actors.selection import Wish, main_session
-from greenroom.actors.settings import ProviderSettings, Secret
+from greenroom.actors.settings import ProviderSettings
 from greenroom.actors.turn import Progress, TurnRequest
-from greenroom.http.config import Configuration, NoAuth
-from greenroom.http.listener import base_url
+from greenroom.http.cli.gateway import GatewayAddress
+from greenroom.http.config import Configuration
 from greenroom.http.logs import open_log
 from greenroom.runtime import System
-
-TOKEN_VARIABLE = "OPENCLAW_GATEWAY_TOKEN"  # noqa: S105 - its name, not its value
 
 DEFAULT_AGENT = "openclaw"
 """The model field that means the default agent, and that agent's own model."""
@@ -74,8 +71,7 @@ async def run_through_gateway(
     configuration: Configuration, order: TurnOrder, url: str | None, token: str | None
 ) -> str | None:
     """Run the turn in the gateway; return what went wrong, None if nothing did."""
-    gateway = configuration.gateway
-    base = url or base_url(_reachable(gateway.host), gateway.port)
+    gateway = GatewayAddress(configuration, url, token)
     headers = {"x-openclaw-session-key": order.session or _main_session(configuration, order)}
     if order.agent is not None:
         headers["x-openclaw-agent-id"] = order.agent
@@ -84,8 +80,8 @@ async def run_through_gateway(
     settings = ProviderSettings(
         "gateway",
         "openai-completions",
-        base_url=f"{base.rstrip('/')}/v1",
-        api_key=Secret(token) if token else _configured_secret(configuration),
+        base_url=f"{gateway.url}/v1",
+        api_key=gateway.secret,
         headers=headers,
     )
     screen = Screen()
@@ -96,39 +92,23 @@ async def run_through_gateway(
             async for deltas in batches:
                 screen.show(deltas)
     except TurnFailed as failed:
-        return _explain(failed, base)
+        return _explain(failed, gateway)
     finally:
         screen.end_line()
         await channel.aclose()
     return None
 
 
-def _reachable(host: str) -> str:
-    """Return where a gateway that listens on `host` is found from this machine."""
-    address = ipaddress.ip_address(host)
-    if not address.is_unspecified:
-        return host
-    return "127.0.0.1" if address.version == 4 else "::1"
-
-
 def _main_session(configuration: Configuration, order: TurnOrder) -> str:
     return main_session(order.agent or configuration.house.default_agent)
 
 
-def _configured_secret(configuration: Configuration) -> Secret | None:
-    auth = configuration.gateway.auth
-    # A token generated here is no running gateway's.
-    if isinstance(auth, NoAuth) or auth.source == "generated":
-        return None
-    return auth.secret
-
-
-def _explain(failed: TurnFailed, base: str) -> str:
+def _explain(failed: TurnFailed, gateway: GatewayAddress) -> str:
     failure = failed.failure
     if failure.kind is FailureKind.UPSTREAM_AUTHENTICATION:
-        return f"the gateway at {base} did not accept the token; set {TOKEN_VARIABLE} or --token"
+        return gateway.refused
     if failure.code == UNREACHABLE:
-        return f"no gateway answers at {base}; start one with 'greenroom serve', or use --local"
+        return f"{gateway.unreachable}, or use --local"
     return failure.message
 
 
