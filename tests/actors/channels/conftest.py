@@ -20,7 +20,9 @@ from greenroom.actors.channels.adapter import HttpRequest
 from greenroom.actors.channels.channel import Delta
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
-from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
+from greenroom.actors.channels.transport.direct import Direct
+from greenroom.actors.channels.transport.proxied import Proxied
+from greenroom.actors.channels.transport.transport import HttpResponse, Transport
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import Failure, TurnFailed
 from greenroom.actors.settings import ProviderSettings, Secret, TimeLimits
@@ -269,10 +271,10 @@ async def upstream(nursery: trio.Nursery) -> AsyncGenerator[Upstream]:
     assert server.complaints == []
 
 
-@pytest.fixture
-async def transport() -> AsyncGenerator[Transport]:
-    """A transport with `LIMITS`; generators that are left unfinished are found at its end."""
-    transport = Transport("local", LIMITS)
+@pytest.fixture(params=[Direct, Proxied])
+async def transport(request: pytest.FixtureRequest) -> AsyncGenerator[Transport]:
+    """Either transport, with `LIMITS`; generators that are left unfinished are found at its end."""
+    transport: Transport = request.param("local", LIMITS)
     yield transport
     await transport.aclose()
     gc.collect()

@@ -4,7 +4,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from greenroom.actors.channels.transport.pooled import Transport
+from greenroom.actors.channels.transport.proxied import Proxied
+from greenroom.actors.channels.transport.transport import Transport
 from tests.actors.channels.conftest import LIMITS, STREAM_HEAD, Peer, Upstream, chunked, post, whole
 
 
@@ -128,7 +129,7 @@ async def test_a_proxy_of_the_environment_is_used(
     upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{upstream.port}")
-    transport = Transport("local", LIMITS)
+    transport = Proxied("local", LIMITS)
     async with transport.open(post("http://models.invalid/v1")) as response:
         await whole(response)
     await transport.aclose()

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from greenroom.actors.channels.transport.pooled import Transport
+from greenroom.actors.channels.transport.transport import Transport
 from greenroom.actors.failure import FailureKind, TurnFailed
 from tests.actors.channels.conftest import (
     STREAM_HEAD,
@@ -30,8 +30,9 @@ async def fails(transport: Transport, url: str) -> TurnFailed:
 
 
 async def trickle_head(peer: Peer) -> None:
+    await peer.send(b"HTTP/1.1 200 OK\r\nx: ")
     while True:
-        await peer.send(b"H")
+        await peer.send(b"y")
         await trio.sleep(0.4)
 
 
