@@ -37,8 +37,12 @@ def address_of(url: str) -> Address:
         raise ValueError("not a URL") from None
     if parts.scheme not in _PORTS or not parts.host:
         raise ValueError("not the URL of a server that speaks HTTP")
-    port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    usual = _PORTS[parts.scheme]
+    port = usual if parts.port is None else parts.port
     if not 0 < port < 65536:
         raise ValueError("not a port")
-    origin = Origin(parts.scheme == "https", parts.raw_host.decode("ascii"), port)
-    return Address(origin, parts.netloc.decode("ascii"), parts.raw_path.decode("ascii"))
+    host = parts.raw_host.decode("ascii")
+    literal = f"[{host}]" if ":" in host else host
+    authority = literal if port == usual else f"{literal}:{port}"
+    origin = Origin(parts.scheme == "https", host, port)
+    return Address(origin, authority, parts.raw_path.decode("ascii"))

@@ -72,6 +72,7 @@ class Answer:
         """Take it that the upstream has closed: the end of a body that has no other one."""
         if self._to_the_end and not self.malformed:
             self.over = True
+            self._persistent = False
             self.drop()
         else:
             self.fail()
