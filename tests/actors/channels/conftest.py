@@ -50,10 +50,13 @@ class Received(NamedTuple):
 class Peer:
     """A client's connection, as the script of an answer sees it."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.abc.Stream, serial: int) -> None:
         self._stream = stream
         self._unread = b""
+        self.serial = serial
+        """Which one it is of the upstream's connections, from 1 on."""
         self.number = 0
+        """How many requests came over it."""
         self.complaints: list[str] = []
 
     async def request(self) -> Received | None:
@@ -107,6 +110,7 @@ class Peer:
 
     async def reset(self) -> None:
         """End the connection with a reset."""
+        assert isinstance(self._stream, trio.SocketStream)
         self._stream.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         await self._stream.aclose()
 
@@ -158,11 +162,11 @@ class Upstream:
                 self._left = trio.Event()
                 await self._left.wait()
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection to its end."""
         self.open += 1
         self.served += 1
-        peer = Peer(stream)
+        peer = Peer(stream, self.served)
         try:
             while (received := await peer.request()) is not None:
                 self.requests.append(received)
