@@ -27,7 +27,6 @@ class Connection:
         self.origin = origin
         self._tcp = tcp
 
-    @property
     def quiet(self) -> bool:
         """Whether the upstream has neither closed nor sent anything that was not received."""
         try:
@@ -88,9 +87,8 @@ class SecureConnection(Connection):
         """What the network has not taken yet."""
         self._ended = False
 
-    @property
     def quiet(self) -> bool:
-        return not self._ended and super().quiet
+        return not self._ended and super().quiet()
 
     async def shake(self) -> None:
         """Do the handshake; raises `ssl.SSLError` or `trio.BrokenResourceError`."""

@@ -28,7 +28,7 @@ class Idle:
         _close_old(waiting)
         while waiting:
             _, connection = waiting.pop()
-            if connection.quiet:
+            if connection.quiet():
                 return connection
             connection.close()
         return None

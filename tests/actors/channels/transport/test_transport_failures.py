@@ -56,6 +56,11 @@ async def cut_body(peer: Peer) -> None:
     await peer.close()
 
 
+async def reset_before_the_end(peer: Peer) -> None:
+    await peer.send(b"HTTP/1.1 200 OK\r\n\r\nHel")
+    await peer.reset()
+
+
 async def no_http(peer: Peer) -> None:
     await peer.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
     await peer.close()
@@ -89,6 +94,7 @@ SLOW = FailureKind.UPSTREAM_TIMEOUT
         (close_within, BROKEN, "broke off its answer"),
         (close_within_a_chunk, BROKEN, "broke off its answer"),
         (cut_body, BROKEN, "broke off its answer"),
+        (reset_before_the_end, BROKEN, "broke off its answer"),
         (no_chunks, BROKEN, "broke off its answer"),
     ],
 )
