@@ -42,6 +42,8 @@ def address_of(url: str) -> Address:
     if not 0 < port < 65536:
         raise ValueError("not a port")
     host = parts.raw_host.decode("ascii")
+    if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+        raise ValueError("not a name that a server can have")  # (RFC 1035, 2.3.4)
     literal = f"[{host}]" if ":" in host else host
     authority = literal if port == usual else f"{literal}:{port}"
     origin = Origin(parts.scheme == "https", host, port)

@@ -79,7 +79,8 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
         reused = self._idle.take(address.origin)
         response = None if reused is None else await self._ask(reused, data)
         if response is None:
-            response = await self._ask(await self._connect(address.origin), data)
+            fresh = await self._connect(address.origin, sent=reused is not None)
+            response = await self._ask(fresh, data)
         if response is None:
             raise broken(self._provider, self._line.error, answered=False)
         return response
@@ -92,12 +93,12 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
     ) -> None:
         self._line.leave(self._idle)
 
-    async def _connect(self, origin: Origin) -> Connection:
+    async def _connect(self, origin: Origin, *, sent: bool) -> Connection:
         with trio.move_on_after(self._limits.connect):
             try:
                 return await connect(origin)
             except (OSError, trio.BrokenResourceError) as error:
-                raise unreachable(self._provider, error) from error
+                raise unreachable(self._provider, error, sent=sent) from error
         raise late(self._provider, NO_CONNECTION, self._limits.connect)
 
     async def _ask(self, connection: Connection, data: bytes) -> HttpResponse | None:

@@ -31,10 +31,14 @@ def unaskable(provider: str) -> TurnFailed:
     return TurnFailed.of(FailureKind.UPSTREAM_ERROR, sentence(provider, what))
 
 
-def unreachable(provider: str, error: Exception) -> TurnFailed:
-    """Return the failure of a request for which there is no connection, because of `error`."""
+def unreachable(provider: str, error: Exception, *, sent: bool = False) -> TurnFailed:
+    """Return the failure of a request for which there is no connection, because of `error`.
+
+    `sent` tells that there was another one before, over which the upstream may have heard of it.
+    """
     what = f"could not be reached ({_reason(error)})"
-    failed = TurnFailed.of(FailureKind.UPSTREAM_ERROR, sentence(provider, what), code=UNREACHABLE)
+    code = None if sent else UNREACHABLE
+    failed = TurnFailed.of(FailureKind.UPSTREAM_ERROR, sentence(provider, what), code=code)
     failed.__cause__ = error
     return failed
 

@@ -19,6 +19,7 @@ import httpx2
 import trio
 
 from greenroom.actors.channels.adapter import HttpRequest
+from greenroom.actors.channels.transport.address import address_of
 from greenroom.actors.channels.transport.foreign import (
     NO_ANSWER,
     NO_CONNECTION,
@@ -158,6 +159,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
     async def _send(self) -> httpx2.Response:
         asked = self._request
         try:
+            address_of(asked.url)  # which refuses what would end in other errors below
             request = self._client.build_request(
                 "POST",
                 asked.url,
@@ -165,7 +167,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
                 content=asked.body,
                 extensions={"trace": self._trace},
             )
-        except (httpx2.InvalidURL, ValueError):
+        except ValueError:
             raise unaskable(self._provider) from None
         self._patience.expect(NO_CONNECTION, self._limits.connect)
         try:

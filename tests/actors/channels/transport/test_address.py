@@ -42,7 +42,8 @@ def test_a_url_is_a_server_and_a_resource(
 @pytest.mark.parametrize(
     "url",
     ["", "models", "/v1", "ftp://h/", "http://", "http://[::", "http://h:0/", "http://h:99999/",
-     "http://h:port/", "http://h/\r\nx: y", "http://h\x00/", "ws://h/", "http:h/hunter2"],
+     "http://h:port/", "http://h/\r\nx: y", "http://h\x00/", "ws://h/", "http:h/hunter2",
+     "http://./", "http://.h/", "http://h..i/", f"http://{'h' * 64}/"],
 )  # fmt: skip
 def test_what_points_nowhere_is_refused_without_being_quoted(url: str) -> None:
     with pytest.raises(ValueError, match=r"^not ") as caught:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from greenroom.actors.channels.transport.direct import Direct
+from greenroom.actors.channels.transport.foreign import UNREACHABLE
 from greenroom.actors.channels.transport.transport import IDLE_TIME
 from greenroom.actors.failure import FailureKind, TurnFailed
 from tests.actors.channels.conftest import (
@@ -205,6 +206,34 @@ async def test_a_fresh_connection_that_closes_is_not_asked_again(
     upstream.script = closes(1)
     assert "without a proper answer" in await fails(transport, upstream)
     assert len(upstream.requests) == 1
+
+
+async def test_a_request_that_may_have_been_heard_is_not_said_to_be_unsent(
+    transport: Direct, nursery: trio.Nursery
+) -> None:
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            await stream.receive_some()
+            await stream.send_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            await stream.receive_some()
+            await listener.aclose()
+
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/"
+
+    async def serve_one() -> None:
+        await serve(await listener.accept())
+
+    nursery.start_soon(serve_one)
+    async with transport.open(post(url)):
+        pass
+    for code in (None, UNREACHABLE):
+        with pytest.raises(
+            TurnFailed, match=r"could not be reached \(connection refused\)"
+        ) as caught:
+            async with transport.open(post(url)):
+                raise AssertionError
+        assert caught.value.failure.code == code
 
 
 async def test_what_was_answered_by_a_byte_is_not_asked_again(

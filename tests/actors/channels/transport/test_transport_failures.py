@@ -200,10 +200,21 @@ async def test_a_malformed_key_is_a_failure_that_does_not_show_it(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "models", "ftp://127.0.0.1/v1", "http://[::", "http://x:99999/"]
+    "url",
+    [
+        "",
+        "models",
+        "ftp://127.0.0.1/v1",
+        "http://[::",
+        "http://x:99999/",
+        "http://x..y/",
+        f"https://{'x' * 64}/",
+    ],
 )
 async def test_a_malformed_address_is_a_failure(transport: Transport, url: str) -> None:
-    assert (await fails(transport, url)).failure.kind == BROKEN
+    failure = (await fails(transport, url)).failure
+    assert failure.kind == BROKEN
+    assert "its address, its key or one of its headers is malformed" in failure.message
 
 
 async def test_a_request_shows_no_secret() -> None:
