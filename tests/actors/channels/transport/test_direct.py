@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from greenroom.actors.channels.transport.direct import Direct
-from greenroom.actors.channels.transport.foreign import UNREACHABLE
 from greenroom.actors.channels.transport.transport import IDLE_TIME
-from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 from tests.actors.channels.conftest import (
     LIMITS,
     STREAM_HEAD,

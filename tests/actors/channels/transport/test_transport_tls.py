@@ -10,10 +10,9 @@ import trustme
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.channels.transport.direct import Direct
-from greenroom.actors.channels.transport.foreign import UNREACHABLE
 from greenroom.actors.channels.transport.tls import shared_context
 from greenroom.actors.channels.transport.transport import Transport
-from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 from tests.actors.channels.conftest import (
     LIMITS,
     STREAM_HEAD,
