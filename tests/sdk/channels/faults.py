@@ -26,6 +26,7 @@ TIMES, FIRST_S, MOST_S = 2, 0.02, 0.04
 """How calls are made again here."""
 
 DEAD = "takes no connection"
+CLOSED = "closes the connection without an answer"
 HOW = {
     "answers 400": "status-400",
     "answers 401": "status-401",
@@ -39,7 +40,7 @@ HOW = {
     "answers 529": "status-529",
     "sends a web page": "page",
     "sends an empty answer": "nothing",
-    "closes the connection without an answer": "close",
+    CLOSED: "close",
     "never answers": "hang",
     "falls silent": "silence",
     "closes the connection": "cut",
@@ -77,7 +78,8 @@ CASES = [Case(label, late=False) for label in ROWS] + [
 class Outcome(NamedTuple):
     """What a client got for `cue("one two")`: an answer by `provider`, or an error after `text`.
 
-    `attempts` is how often the upstream was asked, `next` what it said to the request after that.
+    `attempts` is how often its first model was asked, `heard` how often the upstream was, and `next` what
+    it said to the request after that.
     """
 
     text: str
@@ -85,6 +87,7 @@ class Outcome(NamedTuple):
     provider: str | None
     error: openai.APIError | None
     attempts: int = 0
+    heard: int = 0
     next: str = ""
 
 
@@ -131,11 +134,11 @@ def play(
         model = f"openclaw:{_name(case, key)}" if key.way == "fallback" else route
         stream = key.way != "whole"
         outcome = _ask(client, model, stream=stream)
-        attempts = len(vendors.asked(route.partition("/")[2]))
-        if case.label == DEAD:
-            attempts = _unreached(gateway, route)
+        heard = attempts = len(vendors.asked(route.partition("/")[2]))
+        if case.label in {DEAD, CLOSED}:
+            attempts = _failed(gateway, route)
         following = _ask(client, f"{key.vendor.id}/{key.vendor.model}", stream=stream)
-        return outcome._replace(attempts=attempts, next=following.text)
+        return outcome._replace(attempts=attempts, heard=heard, next=following.text)
 
     outcomes = map(observe, KEYS) if case.label in HEAVY else pool.map(observe, KEYS)
     return dict(zip(KEYS, outcomes, strict=True))
@@ -167,7 +170,7 @@ def _ask(client: OpenAI, model: str, *, stream: bool) -> Outcome:
     return Outcome(text, time.monotonic() - begun, provider, error)
 
 
-def _unreached(gateway: Gateway, model: str) -> int:
-    """Count the calls of a model for which there was no connection."""
-    wanted = {"event": "run.attempt_failed", "model": model, "code": "unreachable"}
+def _failed(gateway: Gateway, model: str) -> int:
+    """Count the failed attempts that the log has of a model."""
+    wanted = {"event": "run.attempt_failed", "model": model}
     return sum(wanted.items() <= line.items() for line in gateway.log)

@@ -16,6 +16,7 @@ from tests.sdk.channels.failures_page import OWN_CODE, defaults, manners
 from tests.sdk.channels.faults import (
     ALONE,
     CASES,
+    CLOSED,
     DEAD,
     FIRST_S,
     HOW,
@@ -141,6 +142,16 @@ def test_a_fault_is_told_in_time(played: Play, case: Case, key: Key) -> None:
 def test_a_model_is_asked_again_as_the_page_says(played: Play, case: Case, key: Key) -> None:
     """After the first word it is not."""
     assert played(case)[key].attempts == attempts_of(case)
+
+
+@with_each(KEYS)
+def test_each_attempt_reaches_the_upstream_once(played: Play, case: Case, key: Key) -> None:
+    """But for one on a kept connection that turns out to be closed, which is made again at once."""
+    outcome = played(case)[key]
+    if case.label == CLOSED:
+        assert outcome.attempts <= outcome.heard <= 2 * outcome.attempts
+    else:
+        assert outcome.heard == (0 if case.label == DEAD else outcome.attempts)
 
 
 @with_each(WITH_FALLBACK)
