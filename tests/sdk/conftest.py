@@ -248,7 +248,13 @@ def start_gateway(start_configured: StartConfigured) -> StartGateway:
         providers: dict[str, object] = {"scripted": _SCRIPTED}
         environment: dict[str, str] = {}
         if upstream is not None:
-            providers["upstream"] = {"baseUrl": upstream.url, "models": [{"id": "far"}]}
+            # Its script fails where it was told to, which is to be heard at once and each time.
+            providers["upstream"] = {
+                "baseUrl": upstream.url,
+                "models": [{"id": "far"}],
+                "retry": {"times": 0},
+                "cooldown": {"failures": 0},
+            }
             environment["UPSTREAM_API_KEY"] = upstream.key
         models = {"providers": providers}
         return start_configured(models, _AGENTS, limits=limits, environment=environment)
