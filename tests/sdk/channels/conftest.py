@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+from openai import OpenAI
 
 from tests.sdk.channels.vendors import VENDORS, Ask, Vendor, helped, provider_of, streamed, whole
-from tests.sdk.conftest import Gateway, StartConfigured
+from tests.sdk.conftest import Gateway, StartConfigured, client_of
 from tests.upstreams.upstream import Upstream
 
 
@@ -28,6 +29,13 @@ def gateway(start_configured: StartConfigured, vendors: Upstream) -> Gateway:
         model = f"{vendor.id}/{vendor.model}"
         entries[vendor.id] = {"model": model, "instructions": "You are brief."}
     return start_configured({"providers": providers}, {"entries": entries})
+
+
+@pytest.fixture(scope="session")
+def client(gateway: Gateway) -> Iterator[OpenAI]:
+    """A client of this gateway: the one of the tests above would be made of it, too, and kept for all."""
+    with client_of(gateway) as opened:
+        yield opened
 
 
 @pytest.fixture(params=VENDORS, ids=lambda vendor: vendor.id)
