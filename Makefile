@@ -4,6 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+# A file of tests stays in one process: its fixtures may be whole servers.
+IN_PARALLEL := --numprocesses auto --dist loadfile
 
 .PHONY: serve test bench check format wheel-test lock clean
 
@@ -11,7 +13,7 @@ serve: $(VENV)/.installed
 	@$(BIN)/greenroom serve $(ARGS)
 
 test: $(VENV)/.developed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
 
 # Beside its peers, which are installed for this alone; ARGS as in `make bench ARGS="--rounds 1"`.
 bench: $(BENCH_VENV)/.installed
@@ -35,7 +37,7 @@ wheel-test:
 	$(WHEEL_VENV)/bin/pip install --quiet --requirement requirements-dev.lock
 	$(WHEEL_VENV)/bin/python -m build --wheel --outdir dist .
 	$(WHEEL_VENV)/bin/pip install --quiet --no-deps dist/*.whl
-	$(WHEEL_VENV)/bin/pytest $(ARGS)
+	$(WHEEL_VENV)/bin/pytest $(IN_PARALLEL) $(ARGS)
 
 # Needs uv; the lock names versions only, so that any registry serves.
 lock:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from bench.kernel.command import kernel
+from bench.upstream.command import upstream
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -17,6 +18,7 @@ def cli() -> None:
 
 
 cli.add_command(kernel)
+cli.add_command(upstream)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -4,10 +4,8 @@ It knows when an answer is over, and nothing of any wire format. A further API i
 and a name in the settings.
 """
 
-import ipaddress
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
 
 import trio
 
@@ -16,7 +14,8 @@ from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
 from greenroom.actors.channels.ollama.adapter import OllamaAdapter
 from greenroom.actors.channels.openai.adapter import OpenAIAdapter
-from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
+from greenroom.actors.channels.transport.choice import transport_to
+from greenroom.actors.channels.transport.transport import HttpResponse
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import FailureKind, TurnFailed
@@ -40,9 +39,7 @@ class HttpChannel:
     def __init__(self, settings: ProviderSettings) -> None:
         self._provider = settings.id
         self._adapter = _ADAPTERS[settings.api](settings)
-        # No proxy can reach this machine's loopback, and none needs to see a key that is for it.
-        local = _is_loopback(settings.base_url)
-        self._transport = Transport(settings.id, settings.limits, proxies=not local)
+        self._transport = transport_to(settings.base_url, settings.id, settings.limits)
 
     @asynccontextmanager
     async def open(self, prompt: Prompt) -> AsyncGenerator[Reading]:
@@ -63,16 +60,6 @@ class HttpChannel:
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""
         await self._transport.aclose()
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Batches(Reading):

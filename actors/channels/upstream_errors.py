@@ -67,6 +67,9 @@ _BY_NAME = _WINS_OVER_STATUS | {
     "overloaded": FailureKind.UPSTREAM_OVERLOADED,
     "upstream_overloaded": FailureKind.UPSTREAM_OVERLOADED,
     "overloaded_error": FailureKind.UPSTREAM_OVERLOADED,
+    "server_is_overloaded": FailureKind.UPSTREAM_OVERLOADED,
+    "service_unavailable_error": FailureKind.UPSTREAM_OVERLOADED,
+    "slow_down": FailureKind.UPSTREAM_OVERLOADED,
     "service_unavailable": FailureKind.UPSTREAM_OVERLOADED,
     "unavailable": FailureKind.UPSTREAM_OVERLOADED,
     "deadline_exceeded": FailureKind.UPSTREAM_TIMEOUT,
@@ -112,6 +115,9 @@ _NO_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
+
+_NO_ROOM = re.compile(r"\boverloaded\b|\bserver busy\b", re.IGNORECASE)
+"""How Ollama says in the middle of an answer, without a name for it, that there is no room."""
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -190,11 +196,9 @@ class UpstreamErrors:
 
 
 def _kind_of(status: int | None, report: _Report) -> FailureKind:
-    """Return whose fault it is; without a status the names decide."""
+    """Return whose fault it is; without a status the names decide, or the message."""
     if status is None:
-        named = next((_BY_NAME[name] for name in report.names if name in _BY_NAME), None)
-        fallback = FailureKind.UPSTREAM_REJECTED if report.too_long else FailureKind.UPSTREAM_ERROR
-        return named or fallback
+        return _kind_without_status(report)
     if 400 <= status < 500:
         for name in report.names:
             if name in _WINS_OVER_STATUS:
@@ -207,6 +211,16 @@ def _kind_of(status: int | None, report: _Report) -> FailureKind:
         # Any other 404 means that there is no such endpoint below the configured address.
         return FailureKind.NOT_FOUND
     return _BY_STATUS.get(status, FailureKind.UPSTREAM_ERROR)
+
+
+def _kind_without_status(report: _Report) -> FailureKind:
+    for name in report.names:
+        if name in _BY_NAME:
+            return _BY_NAME[name]
+    if report.too_long:
+        return FailureKind.UPSTREAM_REJECTED
+    no_room = _NO_ROOM.search(report.message)
+    return FailureKind.UPSTREAM_OVERLOADED if no_room else FailureKind.UPSTREAM_ERROR
 
 
 def _read(body: bytes) -> _Report:

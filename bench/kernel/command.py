@@ -4,8 +4,6 @@ Exit status 0; 1 if a contender failed at something, which the table says; 2 for
 """
 
 import datetime as dt
-import os
-import platform
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +14,7 @@ import msgspec
 from bench.kernel.plan import ENTRIES, FULL, PEERS, QUICK, Entry
 from bench.kernel.run import Turn, run
 from bench.kernel.table import Result, lines, remarks, table
+from bench.page import machine
 
 
 @click.command()
@@ -32,7 +31,7 @@ def kernel(rounds: int | None, quick: bool, as_json: bool, peers: bool) -> int:
     samples, failures = run(here, QUICK if quick else FULL, rounds, _progress)
     result = Result(
         date=dt.datetime.now(dt.UTC).date().isoformat(),
-        machine=_machine(),
+        machine=machine(),
         seconds=time.monotonic() - began,
         quick=quick,
         rounds=rounds,
@@ -50,12 +49,6 @@ def _version(peer: Entry) -> str | None:
         return version(peer.distribution)
     except PackageNotFoundError:
         return None
-
-
-def _machine() -> str:
-    python = f"{platform.python_implementation()} {platform.python_version()}"
-    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return f"{system}, {python}, trio {version('trio')}"
 
 
 def _progress(turn: Turn) -> None:

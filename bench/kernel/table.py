@@ -12,10 +12,10 @@ import msgspec
 
 from bench.kernel.plan import GREENROOM, Failure, Measure, Sample
 from bench.kernel.rows import REMARKS, ROWS, Row
+from bench.page import NOTHING, aligned, number, rounds_text
 
 NOT_INSTALLED = "not installed"
 FAILED = "failed"
-NOTHING = "–"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -108,29 +108,13 @@ def table(result: Result) -> str:
     failed: set[tuple[str, Measure]] = {(f.contender, f.measure) for f in result.failures}
     body = [_cells(line, result.peers, failed) for line in result.lines]
     said = [
-        f"{result.date}; {result.machine}; {_rounds(result.rounds)} in {result.seconds:.0f} s.",
+        f"{result.date}; {result.machine}; {rounds_text(result.rounds)} in {result.seconds:.0f} s.",
         *(["Quick: counts too small for numbers to be quoted."] if result.quick else []),
         "× floor: greenroom's cost over the floor's. Ahead: the peer's cost over greenroom's.",
         *result.remarks,
         *(f"{f.contender}, {f.measure}: failed: {f.reason}" for f in result.failures),
     ]
-    return "\n".join([*_aligned([head, *body]), "", *(f"- {text}" for text in said)])
-
-
-def number(value: float | None) -> str:
-    """Return a value with three figures that count, or whole."""
-    if value is None:
-        return NOTHING
-    size = abs(value)
-    if size >= 100:
-        return f"{value:,.0f}"
-    if size >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if size >= 0.1 else f"{value:.2g}"
-
-
-def _rounds(count: int) -> str:
-    return "one round" if count == 1 else f"median of {count} rounds"
+    return "\n".join([*aligned([head, *body]), "", *(f"- {text}" for text in said)])
 
 
 def _cells(
@@ -147,21 +131,3 @@ def _cells(
         times = line.ahead.get(peer)
         cells += [value, NOTHING if times is None else f"{number(times)}×"]
     return cells
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return Markdown: the first two columns to the left, numbers to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    written = [
-        " | ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    rule = "|".join(
-        "-" * (width + 2) if column < 2 else "-" * (width + 1) + ":"
-        for column, width in enumerate(widths)
-    )
-    head, *body = (f"| {text} |" for text in written)
-    return [head, f"|{rule}|", *body]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bench.kernel.plan import ENTRIES, Failure, Figures, Measure, Sample
 from bench.kernel.rows import ROWS, Row
-from bench.kernel.table import Line, Result, lines, number, ratio, remarks, table
+from bench.kernel.table import Line, Result, lines, ratio, remarks, table
+from bench.page import number
 
 RATE = Row("tell", "tell", "rate", "messages/s")
 TIME = Row("ask, p50", "ask", "p50", "µs")

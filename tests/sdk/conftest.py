@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import httpx2
@@ -43,22 +44,19 @@ _CONFIGURATION = """\
     auth: { mode: "token", token: "${TOKEN_OF_THE_TESTS}" },
     http: { endpoints: { chatCompletions: { enabled: true } }, limits: LIMITS },
   },
-  models: {
-    providers: {
-      scripted: { api: 'scripted', models: [{ id: "demo" }, { id: "other" }] },
-      UPSTREAM
-    },
-  },
-  agents: {
-    defaults: { model: { primary: "scripted/demo" } },
-    entries: {
-      main: {},
-      beta: { model: "scripted/other", instructions: "You are brief and kind." },
-    },
-  },
+  models: MODELS,
+  agents: AGENTS,
   logging: { level: "info", format: "json" },
 }
 """
+_SCRIPTED = {"api": "scripted", "models": [{"id": "demo"}, {"id": "other"}]}
+_AGENTS = {
+    "defaults": {"model": {"primary": "scripted/demo"}},
+    "entries": {
+        "main": {},
+        "beta": {"model": "scripted/other", "instructions": "You are brief and kind."},
+    },
+}
 
 
 def until(found: Callable[[], T | None], what: str) -> T:
@@ -74,26 +72,25 @@ class Gateway:
     """One `greenroom serve`, from its start to its end."""
 
     def __init__(
-        self, folder: Path, upstream: "Gateway | None", limits: Mapping[str, float]
+        self,
+        folder: Path,
+        *,
+        models: Mapping[str, object],
+        agents: Mapping[str, object],
+        limits: Mapping[str, float],
+        environment: Mapping[str, str],
     ) -> None:
         folder.mkdir(parents=True)
         self.key = secrets.token_hex(16)
         self.url = ""
         self._out = folder / "out"
         self._err = folder / "err"
-        provider = ""
-        environment = {
-            "PATH": os.defpath,
-            "HOME": str(folder),
-            "LC_ALL": "C.UTF-8",
-            "TOKEN_OF_THE_TESTS": self.key,
-        }
-        if upstream is not None:
-            provider = f'upstream: {{ baseUrl: "{upstream.url}", models: [{{ id: "far" }}] }},'
-            environment["UPSTREAM_API_KEY"] = upstream.key
-        text = _CONFIGURATION.replace("UPSTREAM", provider)
-        text = text.replace("LIMITS", json.dumps(dict(limits)))
+        text = _CONFIGURATION
+        for name, part in {"MODELS": models, "AGENTS": agents, "LIMITS": limits}.items():
+            text = text.replace(name, json.dumps(dict(part)))
         (folder / "gateway.json5").write_text(text, encoding="utf-8")
+        own = {"PATH": os.defpath, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
+        environment = own | {"TOKEN_OF_THE_TESTS": self.key} | dict(environment)
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-c", _SERVE, "serve", "--port", "0", "--config", "gateway.json5"],
@@ -184,8 +181,24 @@ class Gateway:
         self.process.wait()
 
 
+class StartConfigured(Protocol):
+    """Starts a gateway that the fixture ends: `models` and `agents` as a configuration has them.
+
+    `limits` are its `gateway.http.limits`, `environment` what it finds there beside the usual.
+    """
+
+    def __call__(
+        self,
+        models: Mapping[str, object],
+        agents: Mapping[str, object],
+        *,
+        limits: Mapping[str, float] = ...,
+        environment: Mapping[str, str] = ...,
+    ) -> Gateway: ...
+
+
 class StartGateway(Protocol):
-    """Starts a gateway that the fixture ends; `limits` are its `gateway.http.limits`."""
+    """Starts one with the scripted model, and that of another gateway, its `upstream`."""
 
     def __call__(self, upstream: Gateway | None = None, **limits: float) -> Gateway: ...
 
@@ -201,14 +214,22 @@ def _straight_to_loopback() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+def start_configured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartConfigured]:
     root = tmp_path_factory.mktemp("gateways")
     started: list[Gateway] = []
 
-    def start(upstream: Gateway | None = None, **limits: float) -> Gateway:
-        gateway = Gateway(root / str(len(started)), upstream, limits)
-        started.append(gateway)
-        return gateway
+    def start(
+        models: Mapping[str, object],
+        agents: Mapping[str, object],
+        *,
+        limits: Mapping[str, float] = MappingProxyType({}),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Gateway:
+        folder = root / str(len(started))
+        started.append(
+            Gateway(folder, models=models, agents=agents, limits=limits, environment=environment)
+        )
+        return started[-1]
 
     try:
         yield start
@@ -219,6 +240,26 @@ def start_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGat
     finally:
         for gateway in started:
             gateway.kill()
+
+
+@pytest.fixture(scope="session")
+def start_gateway(start_configured: StartConfigured) -> StartGateway:
+    def start(upstream: Gateway | None = None, **limits: float) -> Gateway:
+        providers: dict[str, object] = {"scripted": _SCRIPTED}
+        environment: dict[str, str] = {}
+        if upstream is not None:
+            # Its script fails where it was told to, which is to be heard at once and each time.
+            providers["upstream"] = {
+                "baseUrl": upstream.url,
+                "models": [{"id": "far"}],
+                "retry": {"times": 0},
+                "cooldown": {"failures": 0},
+            }
+            environment["UPSTREAM_API_KEY"] = upstream.key
+        models = {"providers": providers}
+        return start_configured(models, _AGENTS, limits=limits, environment=environment)
+
+    return start
 
 
 @pytest.fixture(scope="session")

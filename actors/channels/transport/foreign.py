@@ -1,7 +1,8 @@
-"""Where the exceptions of `httpx2` become ours.
+"""What goes wrong below a transport, in our words: one vocabulary for all of them.
 
-It knows who is to blame for each. Their texts stay behind, for they may quote an address or a header
-with a key in it; they go on only as causes, for a log, and not where a header is what they are about.
+It knows who is to blame for each. The texts of others stay behind, for they may quote an address or a
+header with a key in it; they go on only as causes, for a log, and not where a header is what they are
+about.
 """
 
 import os
@@ -15,27 +16,10 @@ import httpx2
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 
-
-def failure_of(provider: str, error: httpx2.HTTPError, *, answered: bool) -> TurnFailed:
-    """Return what `error` means; `answered` tells that the head of an answer had come."""
-    kind = FailureKind.UPSTREAM_ERROR
-    code: str | None = None
-    match error:
-        case httpx2.TimeoutException():
-            kind, what = FailureKind.UPSTREAM_TIMEOUT, "did not answer in time"
-        case httpx2.ProxyError():
-            what = "could not be reached through the proxy"
-        case httpx2.ConnectError():
-            code, what = UNREACHABLE, f"could not be reached ({_reason(error)})"
-        case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
-            return unaskable(provider)
-        case _ if answered:
-            what = "broke off its answer"
-        case _:
-            what = "closed the connection without a proper answer"
-    failure = TurnFailed.of(kind, sentence(provider, what), code=code)
-    failure.__cause__ = error
-    return failure
+NO_CONNECTION = "accepted no connection within {:g} seconds"
+NO_ANSWER = "began no answer within {:g} seconds"
+SILENCE = "sent nothing more for {:g} seconds"
+"""What a wait was for, with a place for how long it was."""
 
 
 def unaskable(provider: str) -> TurnFailed:
@@ -44,7 +28,50 @@ def unaskable(provider: str) -> TurnFailed:
     return TurnFailed.of(FailureKind.UPSTREAM_ERROR, sentence(provider, what))
 
 
-def _reason(error: httpx2.ConnectError) -> str:
+def unreachable(provider: str, error: Exception, *, sent: bool = False) -> TurnFailed:
+    """Return the failure of a request for which there is no connection, because of `error`.
+
+    `sent` tells that there was another one before, over which the upstream may have heard of it.
+    """
+    what = f"could not be reached ({_reason(error)})"
+    code = None if sent else UNREACHABLE
+    failed = TurnFailed.of(FailureKind.UPSTREAM_ERROR, sentence(provider, what), code=code)
+    failed.__cause__ = error
+    return failed
+
+
+def broken(provider: str, error: Exception | None, *, answered: bool) -> TurnFailed:
+    """Return the failure of an answer that is not one; `answered` tells that its head had come."""
+    what = "broke off its answer" if answered else "closed the connection without a proper answer"
+    failed = TurnFailed.of(FailureKind.UPSTREAM_ERROR, sentence(provider, what))
+    failed.__cause__ = error
+    return failed
+
+
+def late(provider: str, what: str, limit: float) -> TurnFailed:
+    """Return the failure of a wait of `limit` seconds; `what` is one of those above."""
+    return TurnFailed.of(FailureKind.UPSTREAM_TIMEOUT, sentence(provider, what.format(limit)))
+
+
+def failure_of(provider: str, error: httpx2.HTTPError, *, answered: bool) -> TurnFailed:
+    """Return what an error of `httpx2` means; `answered` tells that the head of an answer had come."""
+    match error:
+        case httpx2.TimeoutException():
+            kind, what = FailureKind.UPSTREAM_TIMEOUT, "did not answer in time"
+        case httpx2.ProxyError():
+            kind, what = FailureKind.UPSTREAM_ERROR, "could not be reached through the proxy"
+        case httpx2.ConnectError():
+            return unreachable(provider, error)
+        case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
+            return unaskable(provider)
+        case _:
+            return broken(provider, error, answered=answered)
+    failed = TurnFailed.of(kind, sentence(provider, what))
+    failed.__cause__ = error
+    return failed
+
+
+def _reason(error: Exception) -> str:
     """Return why there is no connection, in words that have no address in them."""
     for cause in _causes(error):
         match cause:

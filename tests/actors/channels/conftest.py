@@ -29,7 +29,9 @@ from greenroom.actors.channels.channel import (
 )
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
-from greenroom.actors.channels.transport.pooled import HttpResponse, Transport
+from greenroom.actors.channels.transport.direct import Direct
+from greenroom.actors.channels.transport.proxied import Proxied
+from greenroom.actors.channels.transport.transport import HttpResponse, Transport
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.entries import Keepsake
 from greenroom.actors.failure import Failure, TurnFailed
@@ -58,10 +60,13 @@ class Received(NamedTuple):
 class Peer:
     """A client's connection, as the script of an answer sees it."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: trio.abc.Stream, serial: int) -> None:
         self._stream = stream
         self._unread = b""
+        self.serial = serial
+        """Which one it is of the upstream's connections, from 1 on."""
         self.number = 0
+        """How many requests came over it."""
         self.complaints: list[str] = []
 
     async def request(self) -> Received | None:
@@ -115,6 +120,7 @@ class Peer:
 
     async def reset(self) -> None:
         """End the connection with a reset."""
+        assert isinstance(self._stream, trio.SocketStream)
         self._stream.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))
         await self._stream.aclose()
 
@@ -166,11 +172,11 @@ class Upstream:
                 self._left = trio.Event()
                 await self._left.wait()
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         """Serve one connection to its end."""
         self.open += 1
         self.served += 1
-        peer = Peer(stream)
+        peer = Peer(stream, self.served)
         try:
             while (received := await peer.request()) is not None:
                 self.requests.append(received)
@@ -312,10 +318,10 @@ async def upstream(nursery: trio.Nursery) -> AsyncGenerator[Upstream]:
     assert server.complaints == []
 
 
-@pytest.fixture
-async def transport() -> AsyncGenerator[Transport]:
-    """A transport with `LIMITS`; generators that are left unfinished are found at its end."""
-    transport = Transport("local", LIMITS)
+@pytest.fixture(params=[Direct, Proxied])
+async def transport(request: pytest.FixtureRequest) -> AsyncGenerator[Transport]:
+    """Either transport, with `LIMITS`; generators that are left unfinished are found at its end."""
+    transport: Transport = request.param("local", LIMITS)
     yield transport
     await transport.aclose()
     gc.collect()

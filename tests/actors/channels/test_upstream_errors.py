@@ -126,6 +126,11 @@ def test_status_and_names_tell_whose_fault_it_is(row: Row) -> None:
         ({"status": "RESOURCE_EXHAUSTED"}, K.UPSTREAM_RATE_LIMITED),
         ({"type": "rate_limit_error"}, K.UPSTREAM_RATE_LIMITED),
         ({"type": "overloaded_error"}, K.UPSTREAM_OVERLOADED),
+        ({"type": "service_unavailable_error"}, K.UPSTREAM_OVERLOADED),
+        ({"code": "server_is_overloaded"}, K.UPSTREAM_OVERLOADED),
+        ({"code": "slow_down"}, K.UPSTREAM_OVERLOADED),
+        ({"message": "Server overloaded, please retry shortly"}, K.UPSTREAM_OVERLOADED),
+        ({"message": "server busy, please try again."}, K.UPSTREAM_OVERLOADED),
         ({"type": "timeout_error"}, K.UPSTREAM_TIMEOUT),
         ({"type": "authentication_error"}, K.UPSTREAM_AUTHENTICATION),
         ({"type": "tokens", "code": "insufficient_quota"}, K.UPSTREAM_QUOTA),
@@ -136,7 +141,7 @@ def test_status_and_names_tell_whose_fault_it_is(row: Row) -> None:
         ({"type": 5, "code": {}, "message": []}, K.UPSTREAM_ERROR),
     ],
 )
-def test_an_error_within_an_answer_is_known_by_its_names(
+def test_an_error_within_an_answer_is_known_by_its_names_or_its_message(
     error: dict[str, object], kind: FailureKind
 ) -> None:
     assert ERRORS.of_event(msgspec.json.encode({"error": error})).failure.kind == kind

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from greenroom.actors.channels.transport.pooled import Transport
+from greenroom.actors.channels.transport.transport import Transport
 from greenroom.actors.failure import FailureKind, TurnFailed
 from tests.actors.channels.conftest import (
     STREAM_HEAD,
@@ -30,8 +30,9 @@ async def fails(transport: Transport, url: str) -> TurnFailed:
 
 
 async def trickle_head(peer: Peer) -> None:
+    await peer.send(b"HTTP/1.1 200 OK\r\nx: ")
     while True:
-        await peer.send(b"H")
+        await peer.send(b"y")
         await trio.sleep(0.4)
 
 
@@ -53,6 +54,11 @@ async def close_within_a_chunk(peer: Peer) -> None:
 async def cut_body(peer: Peer) -> None:
     await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nHel")
     await peer.close()
+
+
+async def reset_before_the_end(peer: Peer) -> None:
+    await peer.send(b"HTTP/1.1 200 OK\r\n\r\nHel")
+    await peer.reset()
 
 
 async def no_http(peer: Peer) -> None:
@@ -88,6 +94,7 @@ SLOW = FailureKind.UPSTREAM_TIMEOUT
         (close_within, BROKEN, "broke off its answer"),
         (close_within_a_chunk, BROKEN, "broke off its answer"),
         (cut_body, BROKEN, "broke off its answer"),
+        (reset_before_the_end, BROKEN, "broke off its answer"),
         (no_chunks, BROKEN, "broke off its answer"),
     ],
 )
@@ -193,10 +200,21 @@ async def test_a_malformed_key_is_a_failure_that_does_not_show_it(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "models", "ftp://127.0.0.1/v1", "http://[::", "http://x:99999/"]
+    "url",
+    [
+        "",
+        "models",
+        "ftp://127.0.0.1/v1",
+        "http://[::",
+        "http://x:99999/",
+        "http://x..y/",
+        f"https://{'x' * 64}/",
+    ],
 )
 async def test_a_malformed_address_is_a_failure(transport: Transport, url: str) -> None:
-    assert (await fails(transport, url)).failure.kind == BROKEN
+    failure = (await fails(transport, url)).failure
+    assert failure.kind == BROKEN
+    assert "its address, its key or one of its headers is malformed" in failure.message
 
 
 async def test_a_request_shows_no_secret() -> None:

@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.transport.pooled import Transport
+from greenroom.actors.channels.transport.transport import Transport
 from tests.actors.channels.conftest import STREAM_HEAD, Peer, Script, Upstream, chunked, post, whole
 
 

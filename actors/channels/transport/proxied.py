@@ -1,19 +1,16 @@
-"""The one way in which bytes get to an upstream and back: a POST, and an answer that streams.
+"""The transport by way of an HTTP proxy, for which it has the `httpx2` client.
 
-It knows HTTP, connections and time, and nothing of what the bytes mean. Whatever goes wrong out
-there leaves as `TurnFailed`. The `httpx2` client under it needs care in three places: a response that
-is not closed keeps its place in the pool, the generators below one that is not read to its end are
-left unfinished, and a TLS handshake that is cancelled keeps its socket.
+That client needs care in three places: a response that is not closed keeps its place in the pool, the
+generators below one that is not read to its end are left unfinished, and a TLS handshake that is
+cancelled keeps its socket.
 
 A task of its own reads each answer. It gives way only when the network has nothing more, so what one
 network read brought is taken together, however many HTTP chunks it came in.
 """
 
 import math
-import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any
@@ -22,81 +19,67 @@ import httpx2
 import trio
 
 from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.transport.foreign import failure_of, unaskable
+from greenroom.actors.channels.transport.address import address_of
+from greenroom.actors.channels.transport.foreign import (
+    NO_ANSWER,
+    NO_CONNECTION,
+    SILENCE,
+    failure_of,
+    late,
+    unaskable,
+)
 from greenroom.actors.channels.transport.inflow import Inflow
-from greenroom.actors.channels.wording import sentence
-from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.channels.transport.tls import shared_context
+from greenroom.actors.channels.transport.transport import (
+    HEADERS,
+    IDLE_TIME,
+    MOST_IDLE,
+    HttpResponse,
+)
+from greenroom.actors.failure import TurnFailed
 from greenroom.actors.settings import TimeLimits
 
-_LONGEST_ERROR = 64 * 1024
-"""Bytes that are read of an answer that is no success."""
-_ERROR_TIME = 5.0
-"""Seconds that reading those may take."""
-_SETTLE_TIME = 0.1
-"""Seconds that a body may take to end once all that counts has been read."""
 _CLEANUP_TIME = 1.0
 """Seconds that closing may take; it waits for nothing but other tasks' turns."""
-_POOL = httpx2.Limits(max_connections=None, max_keepalive_connections=32, keepalive_expiry=15.0)
-"""Only idle connections are bounded here; calls under way are, by the provider."""
-_HEADERS = {"user-agent": "greenroom", "accept-encoding": "identity"}
+_POOL = httpx2.Limits(
+    max_connections=None, max_keepalive_connections=MOST_IDLE, keepalive_expiry=IDLE_TIME
+)
 
 
-class HttpResponse:
-    """An upstream's answer: its status, its headers by lower-case name, and its body as it comes."""
+class _Response(HttpResponse):
+    """An answer whose body comes by way of another task."""
 
     def __init__(self, status: int, headers: Mapping[str, str], body: Inflow) -> None:
-        self.status = status
-        self.headers = headers
+        super().__init__(status, headers)
         self._body = body
 
     async def read(self) -> bytes:
-        """Return what came since the last read, nothing at the body's end; raises `TurnFailed`."""
         return await self._body.take()
 
-    async def read_error(self) -> bytes:
-        """Return the body as far as it comes within bounds of size and time, for a message."""
-        body = bytearray()
-        with suppress(TurnFailed), trio.move_on_after(_ERROR_TIME):
-            while len(body) < _LONGEST_ERROR and (data := await self.read()):
-                body += data
-        return bytes(body[:_LONGEST_ERROR])
 
-    async def settle(self) -> None:
-        """Give the body a moment to end, so that its connection can serve again."""
-        with suppress(TurnFailed), trio.move_on_after(_SETTLE_TIME):
-            while await self.read():
-                pass
+class Proxied:
+    """A `Transport` by way of the proxies that the environment names, where it names one.
 
-
-class Transport:
-    """The connections to one upstream; `provider` is its id, for messages.
-
-    Of the `limits`, `connect` lasts until the request can be sent, `first_byte` from then to the head
-    of the answer, `silence` from one read to the next. With `proxies` these come from the environment
-    (`HTTPS_PROXY`, `NO_PROXY`, …); redirects are not followed, cookies are not kept.
+    `provider` is the upstream's id, for messages. The environment (`HTTPS_PROXY`, `NO_PROXY`, …) is
+    read here, once.
     """
 
-    def __init__(self, provider: str, limits: TimeLimits, *, proxies: bool = True) -> None:
+    def __init__(self, provider: str, limits: TimeLimits) -> None:
         self._provider = provider
         self._limits = limits
         self._client = httpx2.AsyncClient(
-            trust_env=proxies,
-            verify=_tls(),
+            verify=shared_context(),
             limits=_POOL,
             timeout=None,
-            headers=_HEADERS,
+            headers=HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            auth=httpx2.Auth(),  # none, not even the one that a URL names
         )
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpResponse]:
-        """Send `request`; the context is entered with the head of the answer, of any status.
-
-        Raises `TurnFailed`. Leaving it closes the connection at once unless the body has ended.
-        """
         return _Exchange(self._client, self._provider, self._limits, request)
 
     async def aclose(self) -> None:
-        """Close the idle connections; no answer may be under way."""
         with trio.move_on_after(_CLEANUP_TIME, shield=True):
             await self._client.aclose()
 
@@ -149,8 +132,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
             with self._patience.scope:
                 await self._read(task_status)
             if self._patience.scope.cancelled_caught:
-                what = sentence(self._provider, self._patience.complaint)
-                failure = TurnFailed.of(FailureKind.UPSTREAM_TIMEOUT, what)
+                failure = late(self._provider, self._patience.what, self._patience.limit)
         except httpx2.HTTPError as error:
             failure = failure_of(self._provider, error, answered=self._answered)
         if failure is not None and not self._answered:
@@ -161,9 +143,9 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
         response = await self._send()
         chunks = response.aiter_raw()
         try:
-            self._patience.expect("sent nothing more for {:g} seconds", self._limits.silence)
+            self._patience.expect(SILENCE, self._limits.silence)
             self._answered = True
-            head = HttpResponse(response.status_code, dict(response.headers), self._body)
+            head = _Response(response.status_code, dict(response.headers), self._body)
             task_status.started(head)
             async for chunk in chunks:
                 self._body.put(chunk)
@@ -177,6 +159,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
     async def _send(self) -> httpx2.Response:
         asked = self._request
         try:
+            address_of(asked.url)  # which refuses what would end in other errors below
             request = self._client.build_request(
                 "POST",
                 asked.url,
@@ -184,9 +167,9 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
                 content=asked.body,
                 extensions={"trace": self._trace},
             )
-        except (httpx2.InvalidURL, ValueError):
+        except ValueError:
             raise unaskable(self._provider) from None
-        self._patience.expect("accepted no connection within {:g} seconds", self._limits.connect)
+        self._patience.expect(NO_CONNECTION, self._limits.connect)
         try:
             return await self._client.send(request, stream=True)
         except BaseException:
@@ -200,7 +183,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
         if event == "connection.connect_tcp.complete":
             self._socket = info["return_value"]
         elif event == "http11.send_request_headers.started":
-            self._patience.expect("began no answer within {:g} seconds", self._limits.first_byte)
+            self._patience.expect(NO_ANSWER, self._limits.first_byte)
 
 
 class _Patience:
@@ -208,27 +191,23 @@ class _Patience:
 
     def __init__(self) -> None:
         self.scope = trio.CancelScope()
-        self._limit = math.inf
+        self.limit = math.inf
+        self.what = ""
         self._renewed = -math.inf
-        self._what = ""
-
-    @property
-    def complaint(self) -> str:
-        return self._what.format(self._limit)
 
     def expect(self, what: str, limit: float) -> None:
         """Wait from now on for `limit` seconds; `what` is the complaint, with a place for them."""
-        self._what = what
-        self._limit = limit
+        self.what = what
+        self.limit = limit
         self._renewed = -math.inf
         self.renew()
 
     def renew(self) -> None:
         """Start anew; moving a deadline is dear, so it may come a hundredth of the limit late."""
         now = trio.current_time()
-        if now > self._renewed + self._limit / 100:
+        if now > self._renewed + self.limit / 100:
             self._renewed = now
-            self.scope.deadline = now + self._limit * 1.01
+            self.scope.deadline = now + self.limit * 1.01
 
     def pause(self) -> None:
         self._renewed = -math.inf
@@ -247,9 +226,3 @@ async def _release(response: httpx2.Response, chunks: AsyncGenerator[bytes]) -> 
         with suppress(httpx2.HTTPError, httpx2.StreamError):
             async for _ in chunks:
                 pass
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the one TLS context; building one takes some hundred milliseconds."""
-    return httpx2.create_ssl_context()
