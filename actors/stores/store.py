@@ -3,10 +3,12 @@
 A session is a row with a fence, and a journal of turns and entries. Only its owner appends, and proves
 it: an append carries the epoch and the head that its owner knows, and one that knows others is `Fenced`
 and changes nothing. The first append of an owner raises the epoch, so that the owner before it is fenced
-from then on. What is cut from a transcript stays in the journal until it is deleted.
+from then on, also if the session was deleted and made again meanwhile. What is cut from a transcript
+stays in the journal until the session is deleted.
 
 Sequence numbers count from 1 in each session, in the order of the journal; a turn's acceptance takes one,
-and so do its end and each of its entries. Times are Unix seconds.
+its end one and then each of its entries, a summary one, a reset one. Those of a fork go on from the
+`head` that it was forked at. Times are Unix seconds.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -26,6 +28,14 @@ from greenroom.actors.turn import Served
 
 class StoreFailed(Exception):  # noqa: N818 - a fact about the store
     """The store could not do it, and did nothing: a full disk, a locked or damaged file."""
+
+
+class CannotOpen(StoreFailed):
+    """The store cannot be had at all; the message is for a person, and says what to do."""
+
+
+class SourceMissing(StoreFailed):
+    """The session to be forked from is not there, or was never as the fork says."""
 
 
 class Fenced(Exception):  # noqa: N818 - a fact about who owns the session
@@ -54,16 +64,25 @@ class Fence(msgspec.Struct, frozen=True):
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
-    """An entry of a transcript; `turn` is the one that added it, `cut` the head at which it was cut."""
+    """An entry of a transcript; `turn` is the one that added it.
+
+    `cut` is the number of what cut it: it was there at every head below that. A summary stands for the
+    live entries up to the number `upto`.
+    """
 
     seq: int
     turn: str
     entry: TranscriptEntry | SummaryEntry
     cut: int | None = None
+    upto: int | None = None
 
 
 class Fork(msgspec.Struct, frozen=True):
-    """Where a session's transcript begins: that of another up to `seq`, as it stood at `head`."""
+    """Where a session's transcript begins: that of another up to `seq`, as it stood at `head`.
+
+    Nothing is copied; what becomes of the other afterwards is nothing to the fork. Once the other is
+    deleted, the fork keeps what it has of it and is a fork no more.
+    """
 
     source: SessionName
     seq: int
@@ -102,8 +121,9 @@ class TurnEnd(msgspec.Struct, frozen=True):
     """How a turn ended: what it makes of the transcript, and what its client was told, to be told again.
 
     With `cut_from`, the live entries from that sequence number on are cut, and with them a summary that
-    stands for one of them; `entries` follow. `deltas`
-    is all that was streamed, without finish and usage. A failed or interrupted turn has a `failure`.
+    stands for one of them (a later summary of earlier entries stays); `entries` follow, and a summary
+    among them stands for all that is before it. `deltas` is all that was streamed, without finish and
+    usage. A failed or interrupted turn has a `failure`.
     """
 
     id: str
@@ -134,9 +154,9 @@ class SessionState(msgspec.Struct, frozen=True):
     """What waking a session reads: its fence, what its next prompt needs, and what was left open.
 
     `entries` are the last summary and the live ones behind those that it stands for, or all live ones if
-    there is no summary; `earlier` says whether there are others before them. `last` is the last turn, whatever its state;
-    `open_turns` are those accepted and not ended. `created`, `active` and `reset` (of the last reset) are
-    times.
+    there is no summary; `earlier` says whether there are others before them. `last` is the last turn,
+    whatever its state, without its deltas; `open_turns` are those accepted and not ended. `created`,
+    `active` (of the last acceptance, end or reset) and `reset` (of the last reset) are times.
     """
 
     name: SessionName
@@ -152,7 +172,11 @@ class SessionState(msgspec.Struct, frozen=True):
 
 
 class SessionInfo(msgspec.Struct, frozen=True):
-    """A session in a list: `entries` and `turns` count, `size` is in bytes of its journal."""
+    """A session in a list.
+
+    `turns` counts its own, `entries` the live ones with those of its fork and the summaries among them,
+    `size` the bytes of what its own journal says.
+    """
 
     name: SessionName
     created: float
@@ -189,7 +213,8 @@ class Retention(msgspec.Struct, frozen=True):
     """What is kept for how long; None keeps it.
 
     Sessions idle for `max_idle` seconds are deleted, the idlest first where the store is larger than
-    `max_bytes`; a turn's deltas are dropped `replay` seconds after its end.
+    `max_bytes`; a turn's deltas are dropped `replay` seconds after its end. A session with an open turn
+    counts as idle after a day without an append at the earliest.
     """
 
     max_idle: float | None = None
@@ -212,7 +237,8 @@ class Store(Protocol):
     """The journal of all sessions. Any verb raises `StoreFailed`; appends raise `Fenced` as well.
 
     An append has happened, durably, once it returns. Verbs may be cancelled: what was on its way may
-    still happen then, so whoever cancels an append must load the session again.
+    still happen then, so whoever cancels an append must load the session again. What can never be done,
+    whatever the session is like, is a mistake of the caller's: `ValueError`, and nothing was done.
     """
 
     async def load(self, name: SessionName) -> SessionState | None:
@@ -224,14 +250,22 @@ class Store(Protocol):
     ) -> Fence:
         """Append a turn's acceptance, and create the session with it (from `fork`) if it is new.
 
-        A fork's source has to exist.
+        A fence of epoch 0 creates, and so is `Fenced` where there is a session.
+
+        Raises:
+            SourceMissing: there is nothing to be forked from.
+            ValueError: a fork of a session that exists, or the session has had a turn of this id.
         """
         ...
 
     async def end(
         self, name: SessionName, fence: Fence, ends: Sequence[TurnEnd]
     ) -> tuple[Fence, tuple[StoredEntry, ...]]:
-        """Append the ends of accepted turns, in order; return the entries with their numbers."""
+        """Append the ends of accepted turns, in order; return the entries with their numbers.
+
+        Raises:
+            ValueError: one of the turns is not open.
+        """
         ...
 
     async def compact(
@@ -239,7 +273,19 @@ class Store(Protocol):
     ) -> tuple[Fence, StoredEntry]:
         """Append a summary that stands, in prompts, for the live entries up to the number `upto`.
 
-        The entries it stands for stay live: `earlier` reads them.
+        The entries it stands for stay live: `earlier` reads them. Of several summaries the one that
+        reaches furthest is the last.
+
+        Raises:
+            ValueError: `upto` is above the fence's head.
+        """
+        ...
+
+    async def foresee(self, fork: Fork) -> SessionState:
+        """Read what a session that is forked so would wake to, with its source's name and times.
+
+        Raises:
+            SourceMissing: there is nothing to be forked from.
         """
         ...
 
@@ -248,11 +294,11 @@ class Store(Protocol):
         ...
 
     async def earlier(self, name: SessionName) -> tuple[StoredEntry, ...]:
-        """Read the live entries that the last summary stands for."""
+        """Read the live entries that the last summary stands for, without older summaries."""
         ...
 
     async def find(self, name: SessionName, idempotency: str) -> StoredTurn | None:
-        """Read the turn that has a client's own key, with its deltas."""
+        """Read the turn that has a client's own key, the latest of several, with its deltas."""
         ...
 
     async def turn(self, name: SessionName, turn: str) -> StoredTurn | None:
@@ -260,11 +306,11 @@ class Store(Protocol):
         ...
 
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
-        """Find a turn by its id alone, with its deltas."""
+        """Find a turn by its id alone, with its deltas; a session goes before its restored copies."""
         ...
 
     async def list(self, query: Query) -> Page:
-        """Read a page of sessions."""
+        """Read a page of sessions; raises ValueError if `after` is no cursor."""
         ...
 
     async def info(self, name: SessionName) -> SessionInfo | None:
@@ -274,7 +320,10 @@ class Store(Protocol):
     async def transcript(
         self, name: SessionName, *, after: int = 0, limit: int = 100, cut: bool = False
     ) -> tuple[StoredEntry, ...]:
-        """Read a page of a transcript in order, what it has from a fork included; with `cut`, all."""
+        """Read a page of a transcript by number, what it has from a fork included; with `cut`, all.
+
+        Summaries stand at their own number there.
+        """
         ...
 
     async def delete(self, name: SessionName) -> bool:
@@ -285,13 +334,18 @@ class Store(Protocol):
         ...
 
     def export(self, name: SessionName) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Read a session as JSON Lines, from which `restore` makes it again."""
+        """Read a session as JSON Lines, each with its line break, from which `restore` makes it again.
+
+        It is the session as it stood when the context was entered; raises ValueError if there is none.
+        """
         ...
 
     async def restore(
         self, lines: AsyncIterator[bytes], *, name: SessionName | None = None
     ) -> SessionName:
-        """Create a session from JSON Lines, under another name if one is given.
+        """Create a session from JSON Lines, one an item, under another name if one is given.
+
+        It is as it was, numbers and times included, but what it had from a fork is its own.
 
         Raises:
             ValueError: the lines are not such an export, or the session exists; nothing was created.

@@ -1,0 +1,238 @@
+"""What is read of one session: what waking needs, its turns, its transcript.
+
+Each of these runs in a transaction of its own, so what it reads is of one moment. It knows the tables and
+nothing of threads.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from greenroom.actors.stores.sqlite import codec, parts
+from greenroom.actors.stores.sqlite.appends import row_of
+from greenroom.actors.stores.sqlite.parts import Part, Row
+from greenroom.actors.stores.store import (
+    AcceptedTurn,
+    Fence,
+    Fork,
+    SessionName,
+    SessionState,
+    SourceMissing,
+    StoredEntry,
+    StoredTurn,
+)
+
+
+class TurnRow(NamedTuple):
+    """A turn as it is kept."""
+
+    id: int
+    session: int
+    seq: int
+    turn: str
+    idempotency: str | None
+    accepted: bytes
+    added: bytes | None
+    adds: int
+    end_seq: int | None
+    end_entries: int
+    state: str
+    ended: float
+    ending: bytes
+    replayable: bool
+
+
+_TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
+
+
+def load(db: sqlite3.Connection, name: SessionName) -> SessionState | None:
+    """Read what waking a session needs."""
+    row = db.execute(
+        "SELECT s.id, s.epoch, s.head, s.created, s.active, s.reset, s.began, s.base, "
+        "o.agent, o.key, s.fork_seq FROM session s LEFT JOIN session o ON o.id = s.fork_source "
+        "WHERE s.agent = ? AND s.key = ?",
+        (name.agent, name.key),
+    ).fetchone()
+    if row is None:
+        return None
+    id_, epoch, head, created, active, reset, began, base, agent, key, seq = row
+    entries, earlier = _prompt(db, _live_parts(db, id_, began, base))
+    return SessionState(
+        name=name,
+        fence=Fence(epoch, head),
+        created=created,
+        active=active,
+        entries=entries,
+        earlier=earlier,
+        open_turns=tuple(
+            _open(TurnRow(*found))
+            for found in db.execute(
+                _TURN + "WHERE session = ? AND end_seq IS NULL ORDER BY seq", (id_,)
+            ).fetchall()
+        ),
+        last=_stored_turn(
+            db, _TURN + "WHERE session = ? ORDER BY seq DESC LIMIT 1", (id_,), whole=False
+        ),
+        reset=reset,
+        fork=fork_of(agent, key, seq, began),
+    )
+
+
+def foresee(db: sqlite3.Connection, fork: Fork) -> SessionState:
+    """Read what a session that is forked so would wake to."""
+    row = db.execute(
+        "SELECT id, created, active FROM session WHERE agent = ? AND key = ?",
+        (fork.source.agent, fork.source.key),
+    ).fetchone()
+    if row is None:
+        raise SourceMissing(f"there is no session {fork.source.key!r} to fork from")
+    id_, created, active = row
+    entries, earlier = _prompt(db, parts.lent(db, id_, fork))
+    return SessionState(
+        name=fork.source,
+        fence=Fence(),
+        created=created,
+        active=active,
+        entries=entries,
+        earlier=earlier,
+        open_turns=(),
+        last=None,
+        fork=fork,
+    )
+
+
+def earlier(db: sqlite3.Connection, name: SessionName) -> tuple[StoredEntry, ...]:
+    """Read the live entries that the last summary stands for."""
+    live = _parts_of(db, name)
+    summary = parts.last_summary(db, live)
+    if summary is None or summary.upto is None:
+        return ()
+    rows = parts.live(db, live, upto=summary.upto)
+    return tuple(stored(row) for row in rows if row.upto is None)
+
+
+def transcript(
+    db: sqlite3.Connection, name: SessionName, after: int, limit: int, *, cut: bool
+) -> tuple[StoredEntry, ...]:
+    """Read a page of a transcript."""
+    session = row_of(db, name)
+    if session is None:
+        return ()
+    rows = parts.all_of(db, parts.borrowed(db, session), parts.own(session), after, limit, cut=cut)
+    return tuple(map(stored, rows))
+
+
+def find(db: sqlite3.Connection, name: SessionName, idempotency: str) -> StoredTurn | None:
+    """Read the latest turn that has a client's own key."""
+    return _stored_turn(
+        db,
+        _TURN + "WHERE session = (SELECT id FROM session WHERE agent = ? AND key = ?) "
+        "AND idempotency = ? ORDER BY seq DESC LIMIT 1",
+        (name.agent, name.key, idempotency),
+    )
+
+
+def turn(db: sqlite3.Connection, name: SessionName, turn: str) -> StoredTurn | None:
+    """Read one turn."""
+    return _stored_turn(
+        db,
+        _TURN + "WHERE turn = ? AND session = (SELECT id FROM session WHERE agent = ? AND key = ?)",
+        (turn, name.agent, name.key),
+    )
+
+
+def find_turn(db: sqlite3.Connection, turn: str) -> tuple[SessionName, StoredTurn] | None:
+    """Find a turn by its id alone."""
+    row = db.execute(
+        "SELECT s.agent, s.key FROM turn t JOIN session s ON s.id = t.session "
+        "WHERE t.turn = ? ORDER BY t.session LIMIT 1",
+        (turn,),
+    ).fetchone()
+    if row is None:
+        return None
+    name = SessionName(*row)
+    found = _stored_turn(db, _TURN + "WHERE turn = ? ORDER BY session LIMIT 1", (turn,))
+    return None if found is None else (name, found)
+
+
+def stored(row: Row) -> StoredEntry:
+    """Return the entry of a row."""
+    return StoredEntry(row.seq, row.turn, codec.decode_entry(row.body), row.cut, row.upto)
+
+
+def fork_of(agent: str | None, key: str | None, seq: int | None, began: int) -> Fork | None:
+    """Return where a session was forked, from its source's name, which is None of what is no fork."""
+    if agent is None or key is None or seq is None:
+        return None
+    return Fork(SessionName(agent, key), seq, began)
+
+
+def stored_turn(db: sqlite3.Connection, row: TurnRow, *, whole: bool = True) -> StoredTurn:
+    """Return the turn of a row; if not `whole`, without its deltas."""
+    if row.end_seq is None:
+        return StoredTurn(_open(row), None)
+    bodies = db.execute(
+        "SELECT body FROM entry WHERE session = ? AND seq > ? AND seq <= ? ORDER BY seq",
+        (row.session, row.end_seq, row.end_seq + row.end_entries),
+    ).fetchall()
+    entries = tuple(codec.decode_entry(body) for (body,) in bodies)
+    replay = None
+    if row.replayable:
+        column = "body" if whole else "1"
+        replay = db.execute(
+            f"SELECT {column} FROM replay WHERE turn = ?",
+            (row.id,),
+        ).fetchone()
+    deltas = codec.decode_deltas(replay[0]) if whole and replay is not None else ()
+    added = codec.decode_added(b"".join(body for (body,) in bodies[: row.adds]), row.adds)
+    return StoredTurn(
+        codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+        if row.added is None
+        else _open(row),
+        codec.decode_ending(row.ending, row.turn, row.state, row.ended, entries, deltas),
+        forgotten=bool(row.replayable) and replay is None,
+    )
+
+
+def turns_of(db: sqlite3.Connection, session: int, after: int, limit: int) -> list[TurnRow]:
+    """Read some of a session's turns, in order."""
+    rows: Iterable[Sequence[object]] = db.execute(
+        _TURN + "WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?", (session, after, limit)
+    )
+    return list(map(TurnRow._make, rows))
+
+
+def _stored_turn(
+    db: sqlite3.Connection, query: str, values: Sequence[object], *, whole: bool = True
+) -> StoredTurn | None:
+    row = db.execute(query, values).fetchone()
+    return None if row is None else stored_turn(db, TurnRow(*row), whole=whole)
+
+
+def _open(row: TurnRow) -> AcceptedTurn:
+    added = () if row.added is None else codec.decode_added(row.added, row.adds)
+    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+
+
+def _live_parts(db: sqlite3.Connection, session: int, began: int, base: int) -> list[Part]:
+    own = parts.own(session, base)
+    return [*parts.borrowed(db, session), own] if began else [own]
+
+
+def _parts_of(db: sqlite3.Connection, name: SessionName) -> list[Part]:
+    row = db.execute(
+        "SELECT id, began, base FROM session WHERE agent = ? AND key = ?", (name.agent, name.key)
+    ).fetchone()
+    return [] if row is None else _live_parts(db, *row)
+
+
+def _prompt(db: sqlite3.Connection, live: Sequence[Part]) -> tuple[tuple[StoredEntry, ...], bool]:
+    """Return the last summary and the entries behind it, and whether there are any before it."""
+    summary = parts.last_summary(db, live)
+    if summary is None or summary.upto is None:
+        return tuple(stored(row) for row in parts.live(db, live)), False
+    behind = (row for row in parts.live(db, live, above=summary.upto) if row.upto is None)
+    return (
+        (stored(summary), *map(stored, behind)),
+        parts.is_any_live(db, live, summary.upto),
+    )
