@@ -1,4 +1,4 @@
-"""The command line: `serve`, `agent`, `config check`. Thin: arguments in, one function called.
+"""The command line: `serve`, `agent`, `config`, `store`. Thin: arguments in, one function called.
 
 A user's mistake is one line on standard error and exit status 2; a turn that failed is status 1.
 """
@@ -13,20 +13,15 @@ from urllib.parse import urlsplit
 import click
 import trio
 
+from greenroom.actors.stores.store import CannotOpen
+from greenroom.http.cli import store as stores
 from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
+from greenroom.http.cli.problem import Problem
 from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.config import Configuration, ConfigurationError, load
 from greenroom.http.listener import CannotListen
 
 _CONFIG_HELP = "Configuration file; default: $GREENROOM_CONFIG, then ./greenroom.json5, …"
-
-
-class Problem(Exception):  # noqa: N818 - named as in the rest of the interface
-    """Something to tell the user in one line."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def _http_url(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -128,6 +123,46 @@ def check(path: str | None) -> None:
     )
 
 
+@cli.group()
+def store() -> None:
+    """Work with the file that sessions are kept in."""
+
+
+_STORE = click.option(
+    "--store", "file", metavar="PATH", help="The store's file; default: the configuration's."
+)
+_CONFIG = click.option("--config", "path", metavar="FILE", help=_CONFIG_HELP)
+
+
+@store.command("check")
+@_STORE
+@_CONFIG
+def check_store(file: str | None, path: str | None) -> None:
+    """Say whether the store is whole; also while a gateway runs."""
+    stores.check(_store(file, path))
+
+
+@store.command()
+@_STORE
+@_CONFIG
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+def backup(file: str | None, path: str | None, target: Path) -> None:
+    """Copy the store as it is now to FILE; also while a gateway runs."""
+    stores.backup(_store(file, path), target)
+
+
+@store.command()
+@_STORE
+@_CONFIG
+def vacuum(file: str | None, path: str | None) -> None:
+    """Give the space of what was deleted back to the disk; while no gateway runs."""
+    stores.vacuum(_store(file, path))
+
+
+def _store(file: str | None, path: str | None) -> Path:
+    return stores.find_store(file, lambda: _load(path, None))
+
+
 def _load(path: str | None, port: int | None) -> Configuration:
     return load(path=path, port=port, environ=os.environ, cwd=Path.cwd(), home=Path.home())
 
@@ -145,9 +180,9 @@ def run(arguments: Sequence[str]) -> int:
     except ConfigurationError as error:
         click.echo("\n".join(f"greenroom: {problem}" for problem in error.problems), err=True)
         return 2
-    except Problem as problem:
+    except (Problem, CannotOpen) as problem:
         click.echo(f"greenroom: {problem}", err=True)
-        return problem.status
+        return problem.status if isinstance(problem, Problem) else 2
     except (KeyboardInterrupt, click.Abort):
         return 130
     return 0

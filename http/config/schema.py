@@ -244,6 +244,12 @@ class Sessions(Section, frozen=True):
     max_live: Count = _SESSIONS.live_sessions
 
 
+class Store(Section, frozen=True):
+    """`store`."""
+
+    path: Name | None = None
+
+
 class Logging(Section, frozen=True):
     """`logging`."""
 
@@ -261,4 +267,5 @@ class File(Section, frozen=True):
     models: Models = Models()
     agents: Agents = Agents()
     sessions: Sessions = Sessions()
+    store: Store = Store()
     logging: Logging = Logging()

@@ -184,11 +184,10 @@ def stored_turn(db: sqlite3.Connection, row: TurnRow, *, whole: bool = True) -> 
             (row.id,),
         ).fetchone()
     deltas = codec.decode_deltas(replay[0]) if whole and replay is not None else ()
-    added = codec.decode_added(b"".join(body for (body,) in bodies[: row.adds]), row.adds)
+    if row.added is None:
+        row = row._replace(added=b"".join(body for (body,) in bodies[: row.adds]))
     return StoredTurn(
-        codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
-        if row.added is None
-        else _open(row),
+        _open(row),
         codec.decode_ending(row.ending, row.turn, row.state, row.ended, entries, deltas),
         forgotten=bool(row.replayable) and replay is None,
     )
