@@ -64,11 +64,11 @@ async def test_sessions_of_the_same_moment_are_on_one_page_each(store: Store) ->
     ("query", "chosen"),
     [
         (Query(agent="agent1"), {1, 3, 5, 7}),
-        (Query(agent="nobody"), set()),
+        (Query(agent="nobody"), set[int]()),
         (Query(prefix="a:"), {0, 3, 6}),
         (Query(prefix="a:", agent="agent0"), {0, 6}),
         (Query(prefix="b:7"), {7}),
-        (Query(prefix="c"), set()),
+        (Query(prefix="c"), set[int]()),
         (Query(active_since=1004.0), {0, 1, 2, 3, 4}),
         (Query(active_before=1004.0), {5, 6, 7, 8}),
         (Query(active_since=1002.0, active_before=1006.0), {3, 4, 5, 6}),

@@ -55,7 +55,7 @@ def test_an_absolute_path_is_itself(load_text: Load) -> None:
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("''", "store.path: expected a string that is not empty"),
+        ("''", "store.path: must not be empty"),
         ("7", "store.path: expected a string, got a number"),
         (r"'a\0b'", "store.path: is no path: it has a character that none has"),
     ],
