@@ -86,7 +86,7 @@ def last_summary(db: sqlite3.Connection, parts: Iterable[Part]) -> Row | None:
     for part in parts:
         if part.cut is None:
             row = db.execute(
-                f"SELECT seq, turn, upto, cut, body FROM entry INDEXED BY entry_summary WHERE {_THERE} "
+                f"SELECT seq, turn, upto, NULL, body FROM entry INDEXED BY entry_summary WHERE {_THERE} "
                 "AND upto IS NOT NULL ORDER BY upto DESC, seq DESC LIMIT 1",
                 part._asdict(),
             ).fetchone()
