@@ -1,18 +1,21 @@
 """The composition root: from a configuration to a running gateway, and its orderly end.
 
 HTTP accepts no more and lets open requests end, until a deadline; then the actors stop, children
-before parents; then the last connections are closed, whose clients have been told.
+before parents; then the last connections are closed, whose clients have been told; the store closes last.
 """
 
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import trio
 
+from greenroom.actors.caretaker import take_care
 from greenroom.actors.house import House
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
 from greenroom.http.listener import Server, base_url
+from greenroom.http.stores import store_of
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
@@ -32,11 +35,12 @@ async def serve(
 ) -> None:
     """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up."""
     gateway = configuration.gateway
-    async with trio.open_nursery() as connections:
+    async with store_of(configuration) as store, trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
-            house = await House.open(system, configuration.house)
+            house = await House.open(system, configuration.house, store)
             server = Server(create_app(house, gateway, log), listener, log)
             connections.start_soon(server.run)
+            connections.start_soon(take_care, store, configuration.house.retention, time.time, log)
             host, port, *_ = listener.socket.getsockname()
             url = base_url(host, port)
             log.info("gateway.up", url=url, agents=list(house.agent_ids))

@@ -19,6 +19,7 @@ from greenroom.actors.turn import Progress, TurnRequest
 from greenroom.http.cli.gateway import GatewayAddress
 from greenroom.http.config import Configuration
 from greenroom.http.logs import open_log
+from greenroom.http.stores import store_of
 from greenroom.runtime import System
 
 DEFAULT_AGENT = "openclaw"
@@ -39,8 +40,11 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
     screen = Screen()
     quiet = msgspec.structs.replace(configuration.logging, level="error")
     try:
-        async with System("greenroom", log=open_log(quiet)) as system:
-            house = await House.open(system, configuration.house)
+        async with (
+            store_of(configuration) as store,
+            System("greenroom", log=open_log(quiet)) as system,
+        ):
+            house = await House.open(system, configuration.house, store)
             selection = house.select(
                 Wish(
                     DEFAULT_AGENT,

@@ -91,12 +91,14 @@ class Logging(msgspec.Struct, frozen=True):
 class Configuration(msgspec.Struct, frozen=True):
     """Everything that the program was told.
 
-    `source` is the file that it came from, None for the embedded default; `ignored` are that file's
-    keys that mean something to the existing product and nothing here, each with its line.
+    `store` is the file that sessions are kept in, None for memory. `source` is the file that it came
+    from, None for the embedded default; `ignored` are that file's keys that mean something to the
+    existing product and nothing here, each with its line.
     """
 
     gateway: Gateway
     house: HouseSettings
+    store: Path | None
     logging: Logging
     source: Path | None
     ignored: tuple[IgnoredKey, ...]

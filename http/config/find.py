@@ -23,7 +23,7 @@ def find(
     named = [(ARGUMENT, path), *((name, environ.get(name)) for name in VARIABLES)]
     for source, text in named:
         if text:
-            file = cwd / _expand(text, home)
+            file = cwd / expand(text, home)
             if not _exists(file):
                 message = f"there is no file {quote(text)}"
                 raise ConfigurationError((Problem(None, None, source, message),))
@@ -40,7 +40,8 @@ def _exists(file: Path) -> bool:
         return True
 
 
-def _expand(text: str, home: Path) -> Path:
+def expand(text: str, home: Path) -> Path:
+    """Return the path that `text` is, in which a leading `~` stands for the home folder."""
     if text == "~" or text.startswith("~/"):
         return home / text[2:]
     return Path(text)

@@ -45,7 +45,7 @@ def load(
         findings, file = Findings(), _EMBEDDED
     else:
         findings, file = _read(source, _name(source, cwd), environ)
-    configuration = resolve(file, source, port, environ, findings)
+    configuration = resolve(file, source, port, environ, home, findings)
     findings.raise_problems()
     return configuration
 

@@ -20,6 +20,7 @@ from greenroom.http.config.listening import resolve_host, resolve_port
 from greenroom.http.config.names import resolve_names
 from greenroom.http.config.providers import resolve_providers
 from greenroom.http.config.sessions import resolve_retention, resolve_sessions
+from greenroom.http.config.storing import resolve_store
 
 _CONSOLE_STYLES: Mapping[str, LogFormat] = {
     "pretty": "console",
@@ -33,17 +34,25 @@ def resolve(
     source: Path | None,
     port: int | None,
     environ: Mapping[str, str],
+    home: Path,
     findings: Findings,
 ) -> Configuration:
     """Return the configuration, which means something only if `findings` has no problem after it.
 
-    `source` is None for the embedded default, which alone may make its token up.
+    `source` is None for the embedded default, which alone may make its token up. `home` is the user's
+    folder.
     """
     gateway = _gateway(file.gateway, source, port, environ, findings)
     house = _house(file, environ, findings)
+    store = resolve_store(file.store, source, environ, home, findings)
     logging = _logging(file.logging, findings)
     return Configuration(
-        gateway=gateway, house=house, logging=logging, source=source, ignored=findings.ignored
+        gateway=gateway,
+        house=house,
+        store=store,
+        logging=logging,
+        source=source,
+        ignored=findings.ignored,
     )
 
 

@@ -278,6 +278,12 @@ class Sessions(Section, frozen=True):
     retention: RetentionSection = RetentionSection()
 
 
+class Store(Section, frozen=True):
+    """`store`."""
+
+    path: Name | None = None
+
+
 class Logging(Section, frozen=True):
     """`logging`."""
 
@@ -295,4 +301,5 @@ class File(Section, frozen=True):
     models: Models = Models()
     agents: Agents = Agents()
     sessions: Sessions = Sessions()
+    store: Store = Store()
     logging: Logging = Logging()

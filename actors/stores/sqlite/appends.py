@@ -25,7 +25,7 @@ from greenroom.actors.stores.store import (
 
 
 class _Place(NamedTuple):
-    """Where an append lands: the session, the first number that it takes, and the fence that it leaves."""
+    """Where an append lands: the session, the first number that it takes, the fence that it leaves."""
 
     session: int
     first: int

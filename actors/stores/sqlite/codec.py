@@ -50,8 +50,10 @@ class _Ending(msgspec.Struct, frozen=True, array_like=True):
 
 T = TypeVar("T")
 
+_STATES = {state.value for state in TurnState}
+
 _encode = msgspec.msgpack.Encoder().encode
-_entry = msgspec.msgpack.Decoder(AnyEntry)
+_entry: msgspec.msgpack.Decoder[AnyEntry] = msgspec.msgpack.Decoder(AnyEntry)
 _entries = msgspec.msgpack.Decoder(tuple[TranscriptEntry, ...])
 _deltas = msgspec.msgpack.Decoder(Deltas)
 _accepted = msgspec.msgpack.Decoder(_Accepted)
@@ -115,7 +117,7 @@ def decode_ending(
 ) -> TurnEnd:
     """Return the end of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_ending, body)
-    if state not in tuple(TurnState):
+    if state not in _STATES:
         raise Damaged(f"a turn's state is damaged: {state!r}")
     return TurnEnd(
         id=turn,

@@ -19,14 +19,14 @@ NEWEST_NEEDED = (3, 37, 0)
 LOG_LIMIT = 64 * 1024 * 1024
 """Bytes that the log may keep on the disk once it is empty."""
 _CHECKPOINT_PAGES = 8_000
-"""Pages in the log after which a commit itself empties it: the writer does so much earlier, unless what it
+"""Pages in the log after which a commit itself empties it; the writer does so earlier, unless what it
 writes is very large."""
 _STATEMENTS = 128
 _CACHE_KIB = 16 * 1024
 
 
 class Claim:
-    """Holds a store's file for this process: a lock beside it, which the system drops with the process."""
+    """Holds a store's file for this process, by a lock beside it that ends with the process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(f"{path.name}.lock")

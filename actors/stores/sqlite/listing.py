@@ -26,7 +26,7 @@ _FROM = "LEFT JOIN session o ON o.id = s.fork_source"
 def info(db: sqlite3.Connection, name: SessionName) -> SessionInfo | None:
     """Read one session's line."""
     row = db.execute(
-        f"SELECT {_COLUMNS} FROM session s {_FROM} WHERE s.agent = ? AND s.key = ?",  # noqa: S608 - our own text
+        f"SELECT {_COLUMNS} FROM session s {_FROM} WHERE s.agent = ? AND s.key = ?",
         (name.agent, name.key),
     ).fetchone()
     return None if row is None else _line(row)
@@ -41,7 +41,7 @@ def page(db: sqlite3.Connection, query: Query) -> Page:
     index = _index(db, query, values)
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = db.execute(
-        f"SELECT {_COLUMNS} FROM session s {index} {_FROM} {where} "  # noqa: S608 - our own text
+        f"SELECT {_COLUMNS} FROM session s {index} {_FROM} {where} "
         "ORDER BY s.active DESC, s.id DESC LIMIT :limit",
         values,
     ).fetchall()
@@ -86,7 +86,7 @@ def _has_few(db: sqlite3.Connection, query: Query, values: dict[str, Any]) -> bo
     agent = "" if query.agent is None else "agent = :agent AND "
     beyond = "" if values["beyond"] is None else " AND key < :beyond"
     (many,) = db.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM session WHERE {agent}key >= :prefix{beyond} LIMIT :few)",  # noqa: S608 - our own text
+        f"SELECT count(*) FROM (SELECT 1 FROM session WHERE {agent}key >= :prefix{beyond} LIMIT :few)",
         values | {"few": FEW + 1},
     ).fetchone()
     return bool(many <= FEW)
@@ -114,7 +114,7 @@ def _cursor(text: str) -> tuple[float, int]:
 
 
 def _line(row: tuple[Any, ...]) -> SessionInfo:
-    agent, key, created, active, head, turns, live, size, *fork, began, _ = row
+    agent, key, created, active, head, turns, live, size, of_agent, of_key, seq, began, _ = row
     return SessionInfo(
         name=SessionName(agent, key),
         created=created,
@@ -123,5 +123,5 @@ def _line(row: tuple[Any, ...]) -> SessionInfo:
         turns=turns,
         entries=live,
         size=size,
-        fork=fork_of(*fork, began),
+        fork=fork_of(of_agent, of_key, seq, began),
     )

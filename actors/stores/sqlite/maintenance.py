@@ -40,7 +40,7 @@ def check(path: Path, *, most: int = 100) -> Report:
         db.execute("BEGIN")  # so that all of it is of one moment
         found = tuple(problem for problem, _ in zip(problems(db), range(most), strict=False))
         sessions, turns, entries = (
-            int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 - our own text
+            int(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
             for table in ("session", "turn", "entry")
         )
         return Report(sessions, turns, entries, _size(db), found)

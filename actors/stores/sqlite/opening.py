@@ -6,10 +6,19 @@ Whatever is in the way comes out as `CannotOpen`, one sentence with a remedy.
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from greenroom.actors.stores.sqlite import files, maintenance, schema
 from greenroom.actors.stores.sqlite.failures import cannot_open
 from greenroom.actors.stores.sqlite.schema import MIGRATIONS, Migration
+
+
+class Opened(NamedTuple):
+    """A file that is open for writing, and the claim to it."""
+
+    path: Path
+    claim: files.Claim
+    db: sqlite3.Connection
 
 
 def open_file(
@@ -18,14 +27,34 @@ def open_file(
     busy: float,
     max_pages: int | None = None,
     migrations: Sequence[Migration] = MIGRATIONS,
-) -> sqlite3.Connection:
-    """Open a file for writing; its caller holds the claim to it.
+) -> Opened:
+    """Claim a file, and open it for writing.
 
     One of an older version is copied beside itself first, and then brought up to date.
 
     Raises:
         CannotOpen: whatever is in the way.
     """
+    path = path.resolve()
+    claim = files.Claim(path)
+    claim.take()
+    try:
+        return Opened(path, claim, _connected(path, busy, max_pages, migrations))
+    except BaseException:
+        claim.release()
+        raise
+
+
+def open_in_memory() -> sqlite3.Connection:
+    """Open a new store in memory, with the one connection that it has."""
+    db = files.connect_in_memory()
+    schema.upgrade(db, 0)
+    return db
+
+
+def _connected(
+    path: Path, busy: float, max_pages: int | None, migrations: Sequence[Migration]
+) -> sqlite3.Connection:
     files.make(path)
     try:
         db = files.connect(path, busy=busy)
@@ -42,11 +71,4 @@ def open_file(
             raise
     except (sqlite3.Error, OSError) as error:
         raise cannot_open(str(path), error) from None
-    return db
-
-
-def open_in_memory() -> sqlite3.Connection:
-    """Open a new store in memory, with the one connection that it has."""
-    db = files.connect_in_memory()
-    schema.upgrade(db, 0)
     return db

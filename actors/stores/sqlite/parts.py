@@ -1,8 +1,8 @@
 """What a transcript is made of: a session's own entries, and those that it has borrowed from others.
 
-A session that was forked has entries of its source, and of the source's own sources: each such part names
-a session and what of it was there at that time, so reading never walks from fork to fork, and a source may
-change or go. Nothing here writes but what is said to.
+A session that was forked has entries of its source, and of the source's own sources. Each such part names
+a session and what of it was there at that time, so reading never walks from fork to fork, and a source
+may change or go. Nothing here writes.
 
 An entry *stands* at its own number; a summary at the last number that it stands for, behind that.
 """
@@ -86,7 +86,7 @@ def last_summary(db: sqlite3.Connection, parts: Iterable[Part]) -> Row | None:
     for part in parts:
         if part.cut is None:
             row = db.execute(
-                f"SELECT seq, turn, upto, cut, body FROM entry INDEXED BY entry_summary WHERE {_THERE} "  # noqa: S608 - our own text
+                f"SELECT seq, turn, upto, NULL, body FROM entry INDEXED BY entry_summary WHERE {_THERE} "
                 "AND upto IS NOT NULL ORDER BY upto DESC, seq DESC LIMIT 1",
                 part._asdict(),
             ).fetchone()
@@ -100,7 +100,7 @@ def is_any_live(db: sqlite3.Connection, parts: Iterable[Part], upto: int) -> boo
     """Say whether an entry other than a summary stands up to `upto`."""
     return any(
         db.execute(
-            f"SELECT 1 FROM entry WHERE {_THERE} AND upto IS NULL LIMIT 1",  # noqa: S608 - our own text
+            f"SELECT 1 FROM entry WHERE {_THERE} AND upto IS NULL LIMIT 1",
             part._replace(upper=min(part.upper, upto))._asdict(),
         ).fetchone()
         for part in parts
@@ -111,7 +111,7 @@ def is_any_live(db: sqlite3.Connection, parts: Iterable[Part], upto: int) -> boo
 def count(db: sqlite3.Connection, part: Part) -> int:
     """Count the entries of a part."""
     (counted,) = db.execute(
-        f"SELECT count(*) FROM entry WHERE {_THERE}",  # noqa: S608 - our own text
+        f"SELECT count(*) FROM entry WHERE {_THERE}",
         part._asdict(),
     ).fetchone()
     return int(counted)
@@ -151,7 +151,7 @@ def lent(db: sqlite3.Connection, source: int, fork: Fork) -> list[Part]:
 
 def _read(db: sqlite3.Connection, part: Part, after: int = 0, limit: int = -1) -> Iterable[Row]:
     rows = db.execute(
-        f"SELECT seq, turn, upto, NULL, body FROM entry WHERE {_THERE} AND seq > :after "  # noqa: S608 - our own text
+        f"SELECT seq, turn, upto, NULL, body FROM entry WHERE {_THERE} AND seq > :after "
         "ORDER BY seq LIMIT :limit",
         part._asdict() | {"after": after, "limit": limit},
     )

@@ -1,7 +1,7 @@
-"""A session as JSON Lines, version 1: how it is written, and when such lines can be a session again. Pure.
+"""A session as JSON Lines, version 1: what a line is, and when lines can be a session again. Pure.
 
-The first line is a `session` with its name, head and times. Then come its `turn`s and its `entry`s, each in
-the order of their numbers, and the `end`, which counts both, so that a file that was cut short is known.
+The first line is a `session` with its name, head and times. Then come its `turn`s, then its `entry`s,
+both in the order of their numbers, and the `end`, which counts them, so that a cut file is known.
 Each line is an object whose `type` is one of these words. Bytes are base64, times Unix seconds.
 
 A turn's end has its entries among the `entry` lines, numbered behind its own `end_seq`; what the turn
@@ -63,7 +63,7 @@ class EndLine(msgspec.Struct, frozen=True, tag="end"):
 Line = SessionLine | TurnLine | EntryLine | EndLine
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Line)
+_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 class Session(msgspec.Struct, frozen=True):
@@ -121,7 +121,8 @@ def live(entries: Iterable[EntryLine]) -> list[StoredEntry]:
 def _problems(session: Session) -> Iterable[str]:
     """Yield why these lines are no session."""
     head, by_number = session.head.head, {line.seq: line for line in session.entries}
-    numbers = [line.seq for line in (*session.turns, *session.entries)]
+    numbers = [line.seq for line in session.turns]
+    numbers += [line.seq for line in session.entries]
     numbers += [line.end_seq for line in session.turns if line.end_seq is not None]
     if head < 1 or not all(1 <= number <= head for number in numbers):
         yield f"a number is not one of 1 to {head}"

@@ -42,7 +42,7 @@ class TurnRow(NamedTuple):
     replayable: bool
 
 
-_TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "  # noqa: S608 - our own text
+_TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
 
 
 def load(db: sqlite3.Connection, name: SessionName) -> SessionState | None:
@@ -180,16 +180,14 @@ def stored_turn(db: sqlite3.Connection, row: TurnRow, *, whole: bool = True) -> 
     if row.replayable:
         column = "body" if whole else "1"
         replay = db.execute(
-            f"SELECT {column} FROM replay WHERE turn = ?",  # noqa: S608 - our own text
+            f"SELECT {column} FROM replay WHERE turn = ?",
             (row.id,),
         ).fetchone()
     deltas = codec.decode_deltas(replay[0]) if whole and replay is not None else ()
-    accepted = _open(row)
-    if row.added is None and row.adds:
-        added = codec.decode_added(b"".join(body for (body,) in bodies[: row.adds]), row.adds)
-        accepted = codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+    if row.added is None:
+        row = row._replace(added=b"".join(body for (body,) in bodies[: row.adds]))
     return StoredTurn(
-        accepted,
+        _open(row),
         codec.decode_ending(row.ending, row.turn, row.state, row.ended, entries, deltas),
         forgotten=bool(row.replayable) and replay is None,
     )

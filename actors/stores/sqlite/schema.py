@@ -44,8 +44,8 @@ _FIRST = (
     "CREATE INDEX session_by_activity ON session (active)",
     "CREATE INDEX session_by_agent ON session (agent, active)",
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
-    # A turn's acceptance, and from `end_seq` on its end: its `end_entries` entries are numbered behind it.
-    # `added` is NULL once the end's entries begin with the very same; `adds` counts them.
+    # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered behind
+    # that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
     """
     CREATE TABLE turn (
       id INTEGER PRIMARY KEY,

@@ -40,6 +40,7 @@ from greenroom.actors.stores.store import (
     SessionState,
     StoredEntry,
     StoredTurn,
+    StoreFailed,
     TurnEnd,
 )
 
@@ -61,6 +62,9 @@ class Limits(msgspec.Struct, frozen=True):
     pages: int | None = None
 
 
+_LIMITS = Limits()
+
+
 class SqliteStore:
     """Sessions in one SQLite file, or in memory; `open` and `in_memory` make it."""
 
@@ -71,7 +75,7 @@ class SqliteStore:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, limits: Limits = Limits(), *, watch: Watch | None = None
+        cls, path: Path, limits: Limits = _LIMITS, *, watch: Watch | None = None
     ) -> AsyncGenerator["SqliteStore"]:
         """Open the store in the file `path`, which is made if it is not there.
 
@@ -80,22 +84,23 @@ class SqliteStore:
         Raises:
             CannotOpen: the file cannot be had: another process has it, it is damaged, or the like.
         """
-        path = path.resolve()
-        with files.Claim(path):
-            db = await trio.to_thread.run_sync(
-                partial(opening.open_file, path, busy=limits.busy, max_pages=limits.pages)
-            )
-            writer = ThreadWriter(Transactions(db, watch), batch=limits.batch, room=limits.waiting)
-            readers = ThreadReaders(partial(files.connect, path, busy=limits.busy), limits.readers)
-            writer.start()
-            try:
-                yield cls(writer, readers)
-            finally:
-                deadline = trio.current_time() + 3 * limits.closing
-                with trio.CancelScope(shield=True, deadline=deadline):
-                    await writer.close(limits.closing, db.interrupt)
-                    await readers.close()
-                    await trio.to_thread.run_sync(db.close)
+        path, claim, db = await trio.to_thread.run_sync(
+            partial(opening.open_file, path, busy=limits.busy, max_pages=limits.pages)
+        )
+        writer = ThreadWriter(Transactions(db, watch), batch=limits.batch, room=limits.waiting)
+        readers = ThreadReaders(partial(files.connect, path, busy=limits.busy), limits.readers)
+        writer.start()
+        try:
+            yield cls(writer, readers)
+        finally:
+            with trio.move_on_after(2 * limits.closing, shield=True) as scope:
+                await writer.close(limits.closing, db.interrupt)
+                await readers.close()
+                await trio.to_thread.run_sync(db.close)
+            if scope.cancelled_caught:
+                # Its thread may still write once the disk answers, so the file stays claimed.
+                raise StoreFailed(f"{path} cannot be closed: the disk does not answer")
+            claim.release()
 
     @classmethod
     @asynccontextmanager
@@ -206,14 +211,14 @@ class SqliteStore:
         deleted: list[SessionName] = []
         forgotten, is_more = 0, False
         for step in _steps(retention, now):
-            more = True
-            while more:
+            while True:
                 left = most - len(deleted) - forgotten
                 swept = await self._writer.run(partial(step, most=left), erases=True)
                 deleted += swept.deleted
                 forgotten += swept.forgotten
-                more = swept.more and left > 0
-            is_more = is_more or swept.more
+                if not swept.more or left == 0:
+                    is_more = is_more or swept.more
+                    break
         hollow = await self._writer.run(forgetting.give_back)
         return Kept(tuple(deleted), forgotten, is_more or hollow)
 

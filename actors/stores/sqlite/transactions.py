@@ -1,8 +1,8 @@
 """One batch of operations in one transaction: synchronous, and the same whoever runs it.
 
 Operations are independent: one that fails alone changes nothing and fails no other, and if one has to be
-undone, the others are done again without it. When the database itself fails, nothing of the batch is done,
-and every operation of it says why.
+undone, the others are done again without it. When the database itself fails, nothing of the batch is
+done, and every operation of it says why.
 """
 
 import sqlite3
@@ -28,8 +28,8 @@ class Point(StrEnum):
 
 
 Watch = Callable[[Point], None]
-"""What is called at every point, by whoever writes. Up to the commit, what it raises fails the batch as if
-SQLite had raised it. A program has none, and pays nothing."""
+"""What is called at every point, by whoever writes. Up to the commit, what it raises fails the batch as
+if it came from SQLite. A program has none, and pays nothing."""
 
 
 class Operation(Generic[T]):

@@ -64,6 +64,7 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
             default_agent="main",
             providers=(ollama, scripted),
         ),
+        store=None,
         logging=Logging(),
         source=None,
         ignored=(),
