@@ -197,7 +197,9 @@ class Completions:
                         _count(record, event)
                         pieces.append(encoder.end(event))
                         ended = True
-            await exchange.write(b"".join(pieces) or (b"" if ended else KEEP_ALIVE), more=not ended)
+            piece = b"".join(pieces) if batch else KEEP_ALIVE
+            if piece or ended:
+                await exchange.write(piece, more=not ended)
 
 
 async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:
