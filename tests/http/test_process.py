@@ -133,7 +133,8 @@ def test_a_second_interrupt_ends_it_at_once(gateway: Gateway) -> None:
         httpx2.Client(base_url=gateway.url, headers=headers, trust_env=False) as client,
         client.stream("POST", "/v1/chat/completions", json=body) as stream,
     ):
-        next(stream.iter_raw())
+        pieces = stream.iter_raw()  # held on to: the stream is closed with it
+        next(pieces)
         gateway.process.send_signal(signal.SIGINT)
         assert gateway.process.stderr is not None
         while "gateway.stopping" not in gateway.process.stderr.readline():
