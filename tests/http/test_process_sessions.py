@@ -1,4 +1,4 @@
-"""Sessions as their keeper meets them: they outlive the gateway; the command line shows and moves them."""
+"""Sessions as their keeper meets them: they outlive the gateway, and the command line shows them."""
 
 import signal
 from collections.abc import Iterator
