@@ -104,8 +104,15 @@ _FIRST = (
     "CREATE INDEX borrowed_by_source ON borrowed (source)",
 )
 
+_SECOND = (
+    # What APIs keep with a turn and with a session, as blobs that nothing here reads.
+    "ALTER TABLE turn ADD COLUMN request BLOB",
+    "ALTER TABLE session ADD COLUMN attributes BLOB",
+    "CREATE INDEX turn_with_request ON turn (session) WHERE request IS NOT NULL",
+)
+
 Migration = Sequence[str]
-MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
 """The statements that lead to version 1 from an empty file, to version 2 from version 1, and so on."""
 
 
