@@ -46,7 +46,7 @@ def outcome_of(end: TurnEnd) -> TurnEnded | Failure:
     if end.failure is not None:
         return end.failure
     assert end.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
-    return TurnEnded(end.reason, end.usage, end.cost)
+    return TurnEnded(end.reason, end.usage, end.cost, end.ended)
 
 
 def ended_by(whom: str) -> Failure:

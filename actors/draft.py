@@ -17,6 +17,7 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.transcript import Sent
+from greenroom.actors.turn import TurnRequest
 from greenroom.actors.window import Cut, Estimate, as_text, find_cut, with_short_results
 
 _TOLD = "What was said in this conversation before, in short:\n\n"
@@ -49,7 +50,8 @@ class Draft:
     """The prompt of one turn; `window` is its model's, in tokens, None if nobody knows it.
 
     `blank` has all of the prompt but its entries. Of these, `instructions` come first; `summary` stands
-    for what was summed up before; `old` are the journal's, and `new` the turn's own.
+    for what was summed up before; `old` are the journal's, and `new` the turn's own. A `whole` prompt is
+    not to be made shorter.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Draft:
         window: int | None,
         estimate: Estimate,
         shortening: Shortening,
+        whole: bool = False,
     ) -> None:
         self._blank = blank
         self._instructions = instructions
@@ -71,6 +74,7 @@ class Draft:
         self._new = new
         self._window = window
         self._estimate = estimate
+        self._whole = whole
         self.shortening = shortening
 
     def prompt(self) -> Prompt:
@@ -81,10 +85,10 @@ class Draft:
             *self._old,
             *self._new,
         )
-        if self._window is not None:
+        if self._window is not None and not self._whole:
             most = round(self._window * self.shortening.result)
             entries = with_short_results(entries, self._estimate, most)
-        return msgspec.structs.replace(self._blank, entries=entries)
+        return msgspec.structs.replace(self._blank, entries=tuple(map(_as_shown, entries)))
 
     def size(self) -> int:
         """Return about how many tokens it takes."""
@@ -135,9 +139,24 @@ class Draft:
 
     def _cut(self, keep: float) -> Cut | None:
         """Cut so that the whole takes about `keep` tokens, if that can be."""
+        if self._whole:
+            return None
         fixed = (*self._instructions, *told(self._summary), *self._new)
         left = round(keep) - self._estimate.of(fixed, self._blank.tools)
         return find_cut(self._old, self._estimate, max(left, 0))
+
+
+def blank_of(turn: TurnRequest) -> Prompt:
+    """Return all of a turn's prompt but its entries."""
+    return Prompt(
+        model=turn.route.model,
+        entries=(),
+        tools=turn.tools,
+        tool_choice=turn.tool_choice,
+        parallel_tool_calls=turn.parallel_tool_calls,
+        sampling=turn.sampling,
+        extra=turn.extra,
+    )
 
 
 def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
@@ -149,14 +168,24 @@ def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
 
 
 def split(
-    instructions: str | None, entries: Sequence[Entry]
+    instructions: str | None, entries: Sequence[Entry], places: Sequence[str] = ()
 ) -> tuple[list[SystemEntry], list[Sent]]:
-    """Tell the instructions of a turn, its agent's first, from what belongs into the transcript."""
+    """Tell the instructions of a turn, its agent's first, from what belongs into the transcript.
+
+    `places` says where each entry stood in its request; without it they were its messages.
+    """
     told_first = [] if instructions is None else [SystemEntry(instructions)]
     sent: list[Sent] = []
     for index, entry in enumerate(entries):
         if isinstance(entry, SystemEntry):
             told_first.append(entry)
         else:
-            sent.append(Sent(entry, f"messages[{index}]"))
+            sent.append(Sent(entry, places[index] if places else f"messages[{index}]"))
     return told_first, sent
+
+
+def _as_shown(entry: Entry) -> Entry:
+    """Return an entry as a model is shown it: what instructs is the system's there."""
+    if isinstance(entry, UserEntry) and entry.role != "user":
+        return SystemEntry(entry.content)
+    return entry

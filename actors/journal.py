@@ -34,14 +34,19 @@ CRASHED = Failure(
 
 
 class Journal:
-    """One session's journal, from its waking on; `store` is None for a session that passes."""
+    """One session's journal, from its waking on.
 
-    def __init__(self, name: SessionName, store: Store | None) -> None:
+    One that `passes` begins empty, or with what it takes from another session in the store, and leaves
+    nothing there.
+    """
+
+    def __init__(self, name: SessionName, store: Store, *, passes: bool = False) -> None:
         self.name = name
         self.transcript = Transcript()
         self.last: StoredTurn | None = None
         self.active: float | None = None
-        self._store = store
+        self._source = store
+        self._store = None if passes else store
         self._fence = Fence()
         self._stored: list[StoredEntry] = []
         self._summary: SummaryEntry | None = None
@@ -50,8 +55,14 @@ class Journal:
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing was ever said in it."""
-        return self._fence.head == 0
+        """Whether the store has nothing of it."""
+        return self._fence.epoch == 0
+
+    def ends_with(self, turn: str) -> bool:
+        """Say whether a turn is the last of which the transcript has anything; "" for none at all."""
+        if not turn:
+            return not self._stored and self._summary is None and not self._has_earlier
+        return bool(self._stored) and self._stored[-1].turn == turn
 
     async def open(self, now: float) -> None:
         """Read the session, and close what a crash left open; raises `StoreFailed`, `Fenced`."""
@@ -69,11 +80,13 @@ class Journal:
 
     # What it has
 
-    async def plan(self, sent: Sequence[Sent], instead_of: str | None) -> Plan:
+    async def plan(
+        self, sent: Sequence[Sent], instead_of: str | None, *, appends: bool = False
+    ) -> Plan:
         """Plan the turn that `sent` asks for, `instead_of` a turn that was interrupted, if one is given.
 
         Raises:
-            TurnFailed: as `Transcript.reconcile` does.
+            TurnFailed: as `Transcript.reconcile` does, or `append` where the turn does that.
             StoreFailed: what it needs of the past cannot be read.
         """
         transcript = self.transcript
@@ -81,6 +94,8 @@ class Journal:
             turns = [stored.turn for stored in self._stored]
             if instead_of in turns:
                 transcript = Transcript(transcript.entries[: turns.index(instead_of)])
+        if appends:
+            return transcript.append(sent)
         try:
             return transcript.reconcile(sent, whole=not self._has_earlier)
         except EarlierNeeded:
@@ -113,15 +128,21 @@ class Journal:
             return None
         return await self._store.turn(self.name, self.last.accepted.id)
 
-    async def fork(self, source: SessionName, seq: int | None) -> Fork:
+    async def entry(self, seq: int) -> StoredEntry | None:
+        """Return the live entry of a number, None if there is none; raises `StoreFailed`."""
+        found = await self._source.transcript(self.name, after=seq - 1, limit=1)
+        return found[0] if found and found[0].seq == seq else None
+
+    async def fork(
+        self, source: SessionName, seq: int | None, *, as_it_stood: bool = False
+    ) -> Fork:
         """Begin a new session with what another has said, up to `seq`; nothing is appended by it.
 
         Raises:
             TurnFailed: NOT_FOUND, there is no such session.
             StoreFailed: it cannot be read.
         """
-        assert self._store is not None, "a session that passes is never forked"  # noqa: S101
-        state = await self._store.load(source)
+        state = await self._source.load(source)
         if state is None:
             raise TurnFailed.of(
                 FailureKind.NOT_FOUND,
@@ -130,8 +151,9 @@ class Journal:
                 code="session_not_found",
             )
         head = state.fence.head
-        fork = Fork(source, head if seq is None else min(seq, head), head)
-        foreseen = await self._store.foresee(fork)
+        upto = head if seq is None else min(seq, head)
+        fork = Fork(source, upto, upto if as_it_stood else head)
+        foreseen = await self._source.foresee(fork)
         self._take(foreseen)
         self._fence = Fence()
         return fork
@@ -153,6 +175,7 @@ class Journal:
             streamed=turn.streamed,
             keep_to=self._keep_to(plan),
             added=plan.added,
+            request=turn.request,
         )
         if self._store is not None:
             self._fence = await self._store.accept(self.name, self._fence, accepted, fork=fork)
@@ -191,6 +214,23 @@ class Journal:
         self._summary, self._summarised, self._has_earlier = summary, 0, True
         self._keep(self._stored[at:])
         return msgspec.structs.replace(plan, keep=plan.keep - at)
+
+    async def annotate(self, attributes: bytes, now: float) -> None:
+        """Keep `attributes` with the session, new or not; raises `StoreFailed`, `Fenced`."""
+        assert self._store is not None, "a session that passes has no attributes"  # noqa: S101
+        self._fence = await self._store.annotate(self.name, self._fence, attributes, now)
+
+    async def erase(self, seq: int) -> None:
+        """Take one entry out of the transcript.
+
+        Raises:
+            ValueError: there is no such entry of its own.
+            StoreFailed, Fenced.
+        """
+        assert self._store is not None, "nobody knows the numbers of one that passes"  # noqa: S101
+        self._fence = await self._store.erase(self.name, self._fence, seq)
+        self._summarised -= any(stored.seq == seq for stored in self._stored[: self._summarised])
+        self._keep([stored for stored in self._stored if stored.seq != seq])
 
     async def reset(self, now: float) -> None:
         """Begin the transcript anew; raises `StoreFailed`, `Fenced`."""
@@ -252,9 +292,9 @@ def _closed(turn: AcceptedTurn, cut_from: int | None, now: float) -> TurnEnd:
     """Return the end of a turn that nobody ended.
 
     The client of a streamed one may have seen a part, so what it said stays, with an answer that was
-    cut off at once; of any other nobody has seen anything.
+    cut off at once; of any other, and of one that was still waiting, nobody has seen anything.
     """
-    if not turn.streamed:
+    if not turn.streamed or not turn.added:
         return TurnEnd(turn.id, TurnState.INTERRUPTED, now, failure=CRASHED)
     entries = (*turn.added, AssistantEntry("", interrupted=True))
     return TurnEnd(

@@ -9,10 +9,11 @@ from collections import OrderedDict
 
 import msgspec
 
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.closing import outcome_of
+from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
 from greenroom.actors.stores.store import AcceptedTurn, StoredTurn, TurnEnd, TurnState
-from greenroom.actors.turn import Sender, TurnEnded, TurnStarted
+from greenroom.actors.turn import Sender, TurnAccepted, TurnStarted
 
 KEY_LASTS_S = 86_400.0
 """How long a client's own key names its turn."""
@@ -104,13 +105,9 @@ def recall(sender: Sender, stored: StoredTurn) -> Verdict:
 def _recording(accepted: AcceptedTurn, end: TurnEnd) -> Recording:
     assert end.served is not None, "a turn that told something was served"  # noqa: S101
     started = TurnStarted(accepted.id, end.served, accepted.model, accepted.created)
-    outcome: TurnEnded | Failure
-    if end.reason is not None:
-        outcome = TurnEnded(end.reason, end.usage, end.cost)
-    else:
-        assert end.failure is not None, "a turn ends well or with a failure"  # noqa: S101
-        outcome = end.failure
-    return Recording.of(started, end.deltas, outcome)
+    recording = Recording.of(started, end.deltas, outcome_of(end))
+    recording.accepted = TurnAccepted(accepted.id, accepted.model, accepted.created)
+    return recording
 
 
 def _check_body(sender: Sender, fingerprint: bytes) -> None:
@@ -124,6 +121,27 @@ def _check_body(sender: Sender, fingerprint: bytes) -> None:
 
 def _conflict(message: str, code: str) -> TurnFailed:
     return TurnFailed.of(FailureKind.CONFLICT, message, param="Idempotency-Key", code=code)
+
+
+class Firsts:
+    """Sessions that requests have of their own, for SDKs that ask again; bounded, the oldest go first.
+
+    Nothing of it outlives the process, and whether a request is really known is its session's to say.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[bytes, str] = OrderedDict()
+
+    def find(self, sender: Sender) -> str | None:
+        """Return where a request was answered that says of itself that it was sent before."""
+        return self._sessions.get(sender.fingerprint) if sender.retry else None
+
+    def keep(self, sender: Sender, session: str) -> None:
+        """Remember where a request is answered."""
+        self._sessions[sender.fingerprint] = session
+        self._sessions.move_to_end(sender.fingerprint)
+        if len(self._sessions) > MOST_UNDER_WAY:
+            self._sessions.popitem(last=False)
 
 
 class Recent:

@@ -7,7 +7,7 @@ from trio.testing import wait_all_tasks_blocked
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.session import Cancel, Reset
+from greenroom.actors.session_messages import Cancel, Reset
 from greenroom.actors.turn import OnBusy, OnDisconnect, Sender
 from tests.actors.conftest import (
     SLOW,

@@ -108,7 +108,7 @@ async def test_a_turns_end_has_a_last_number_that_a_fork_can_begin_at(store: Sto
     assert await store.until(NAME, "t1") == until
     assert await store.until(NAME, "t9") is None
     assert await store.until(NOWHERE, "t1") is None
-    foreseen = await store.foresee(Fork(NAME, until, until))
+    foreseen = await store.foresee(Fork(NAME, entries[-1].seq, entries[-1].seq))
     assert foreseen.entries == entries
 
 
