@@ -131,6 +131,10 @@ class House:
         """Say whether a model field names an agent, in any of its forms."""
         return self._selector.is_agent(model)
 
+    def agent_in(self, model: str) -> str | None:
+        """Return the agent that a model field names, if it does; raises `TurnFailed`."""
+        return self._selector.agent_in(model)
+
     def select(self, wish: Wish) -> Selection:
         """Resolve who answers, in which session, with which model.
 
@@ -184,7 +188,7 @@ class House:
         """
         *others, last = ways
         known = self._rooms[last.selection.agent].firsts.find(last.turn.sender)
-        if known is None:
+        if known is None or last.turn.follows != "":
             return tuple(ways)
         before = msgspec.structs.replace(last.selection, session=known)
         return (*others, Way(before, last.turn), last)

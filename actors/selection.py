@@ -107,6 +107,15 @@ class Selector:
         named = self._agent_of_key(key, agent)
         return SessionName(self._agent(named, "agent").id, key)
 
+    def agent_in(self, model: str) -> str | None:
+        """Return the agent that a model field names, None if it leaves that open.
+
+        Raises:
+            TurnFailed: INVALID_REQUEST: it has an agent's form, and names none that could be.
+        """
+        named, _ = self._agent_of_model(model)
+        return None if named is None else named.lower()
+
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent of ours, in any of its forms."""
         try:

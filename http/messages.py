@@ -40,7 +40,7 @@ _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _tool = msgspec.json.Decoder(RequestTool)
 _choice = msgspec.json.Decoder(str | ToolChoiceObject)
 
-_MOST_TOOLS = 128
+MOST_TOOLS = 128
 _TOOL_NAME_LENGTH = 64
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
@@ -86,8 +86,8 @@ def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
     Raises:
         ApiError: 400.
     """
-    if raw is not None and len(raw) > _MOST_TOOLS:
-        raise _bad_tools(f"at most {_MOST_TOOLS} tools, not {len(raw)}.", "tools")
+    if raw is not None and len(raw) > MOST_TOOLS:
+        raise _bad_tools(f"at most {MOST_TOOLS} tools, not {len(raw)}.", "tools")
     tools: dict[str, Tool] = {}
     for index, item in enumerate(raw or ()):
         param = f"tools[{index}]"
@@ -95,15 +95,23 @@ def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
         named = tool.function if tool.type == "function" else tool.custom
         if named is None:
             raise _bad_tools(f"`{param}.{tool.type}` is missing.", f"{param}.{tool.type}")
-        if not 0 < len(named.name) <= _TOOL_NAME_LENGTH or set(named.name) - _NAME_CHARACTERS:
-            raise _bad_tools(
-                f"a tool's name is 1 to {_TOOL_NAME_LENGTH} of a-z, A-Z, 0-9, _ and -.",
-                f"{param}.{tool.type}.name",
-            )
-        if named.name in tools:
-            raise _bad_tools(f"two tools are named '{named.name}'.", f"{param}.{tool.type}.name")
-        tools[named.name] = Tool(named.name, bytes(item), tool.type)
+        add_tool(tools, Tool(named.name, bytes(item), tool.type), f"{param}.{tool.type}.name")
     return tuple(tools.values())
+
+
+def add_tool(tools: dict[str, Tool], tool: Tool, param: str) -> None:
+    """Add a tool to those of its request, by its name, whose place is `param`.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not 0 < len(tool.name) <= _TOOL_NAME_LENGTH or set(tool.name) - _NAME_CHARACTERS:
+        raise _bad_tools(
+            f"a tool's name is 1 to {_TOOL_NAME_LENGTH} of a-z, A-Z, 0-9, _ and -.", param
+        )
+    if tool.name in tools:
+        raise _bad_tools(f"two tools are named '{tool.name}'.", param)
+    tools[tool.name] = tool
 
 
 def read_tool_choice(raw: msgspec.Raw, tools: Sequence[Tool]) -> ToolChoice | None:
@@ -136,13 +144,22 @@ def read_tool_choice(raw: msgspec.Raw, tools: Sequence[Tool]) -> ToolChoice | No
             case _:
                 return ToolChoice("required", definition)
     names, mode = _names_of(choice)
+    check_offered(names, tools)
+    return ToolChoice("auto" if mode == "auto" else "required", definition, names)
+
+
+def check_offered(names: Sequence[str], tools: Sequence[Tool]) -> None:
+    """Refuse a choice of tools that are not there.
+
+    Raises:
+        ApiError: 400.
+    """
     offered = {tool.name for tool in tools}
     for name in names:
         if name not in offered:
             raise _bad_tools(
                 f"`tool_choice` names '{name}', which is not in `tools`.", "tool_choice"
             )
-    return ToolChoice("auto" if mode == "auto" else "required", definition, names)
 
 
 def _names_of(choice: ToolChoiceObject) -> tuple[tuple[str, ...], str]:

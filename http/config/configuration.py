@@ -65,7 +65,8 @@ class Gateway(msgspec.Struct, frozen=True):
     """Where and how HTTP is served.
 
     `host` is an IP address; port 0 lets the system choose. `chat_completions` switches the
-    endpoint; with `session_from_user`, a request's `user` makes its session.
+    endpoint; with `session_from_user`, a request's `user` makes its session. `responses` and
+    `responses_from_user` are the same for responses, and the former for conversations, too.
     """
 
     host: str
@@ -75,6 +76,8 @@ class Gateway(msgspec.Struct, frozen=True):
     chat_completions: bool
     session_from_user: bool
     limits: HttpLimits
+    responses: bool = False
+    responses_from_user: bool = True
 
 
 LogLevel = Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"]

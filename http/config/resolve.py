@@ -69,8 +69,6 @@ def _gateway(
         gateway.http.limits,
         gateway.auth.rate_limit,
     )
-    if endpoints.responses.enabled:
-        findings.ignore(("gateway", "http", "endpoints", "responses", "enabled"))
     return Gateway(
         host=host,
         port=resolve_port(gateway, port, environ, findings),
@@ -83,6 +81,8 @@ def _gateway(
         ),
         chat_completions=endpoints.chat_completions.enabled,
         session_from_user=endpoints.chat_completions.session_from_user,
+        responses=endpoints.responses.enabled,
+        responses_from_user=endpoints.responses.session_from_user,
         limits=HttpLimits(
             max_body_bytes=limits.max_body_bytes,
             body_timeout=limits.body_timeout_seconds,

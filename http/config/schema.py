@@ -83,10 +83,11 @@ class ChatCompletions(Section, frozen=True):
 
 
 class Responses(Section, frozen=True):
-    """`gateway.http.endpoints.responses`, which is not served yet."""
+    """`gateway.http.endpoints.responses`, which conversations belong to."""
 
     ignores = ignored.RESPONSES
     enabled: bool = False
+    session_from_user: bool = True
 
 
 class Endpoints(Section, frozen=True):
