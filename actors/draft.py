@@ -17,7 +17,16 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.transcript import Sent
-from greenroom.actors.window import Cut, Estimate, as_text, find_cut, with_short_results
+from greenroom.actors.window import (
+    Cut,
+    Estimate,
+    Measured,
+    as_text,
+    find_cut,
+    measured,
+    size_of,
+    with_short_results,
+)
 
 _TOLD = "What was said in this conversation before, in short:\n\n"
 
@@ -57,7 +66,7 @@ class Draft:
         blank: Prompt,
         instructions: Sequence[SystemEntry],
         summary: SummaryEntry | None,
-        old: Sequence[TranscriptEntry],
+        old: Measured,
         new: Sequence[TranscriptEntry],
         *,
         window: int | None,
@@ -78,18 +87,19 @@ class Draft:
         entries: tuple[Entry, ...] = (
             *self._instructions,
             *told(self._summary),
-            *self._old,
+            *self._old.entries,
             *self._new,
         )
-        if self._window is not None:
-            most = round(self._window * self.shortening.result)
-            entries = with_short_results(entries, self._estimate, most)
+        if self._has_long_results:
+            entries = with_short_results(entries, self._estimate, self._longest_result)
         return msgspec.structs.replace(self._blank, entries=entries)
 
     def size(self) -> int:
         """Return about how many tokens it takes."""
-        prompt = self.prompt()
-        return self._estimate.of(prompt.entries, prompt.tools)
+        if self._has_long_results:
+            prompt = self.prompt()
+            return self._estimate.of(prompt.entries, prompt.tools)
+        return self._estimate.scaled(self._old.size + self._fixed_size)
 
     def due(self) -> Cut | None:
         """Return what to sum up because the prompt is about to outgrow its window, if it is."""
@@ -104,7 +114,7 @@ class Draft:
     def matter(self, cut: Cut) -> Prompt:
         """Return the prompt that asks for a summary of what is cut."""
         before = "" if self._summary is None else as_text([self._summary]) + "\n\n"
-        text = as_text(self._old[: cut.upto])
+        text = as_text(self._old.entries[: cut.upto])
         if self._window is not None:
             # What is summed up has to fit as well; of too much the oldest goes.
             most = round(self._window * self.shortening.at * _SAFE_CHARACTERS) - len(before)
@@ -121,7 +131,7 @@ class Draft:
             self._blank,
             self._instructions,
             SummaryEntry(text, pinned),
-            self._old[cut.upto :],
+            measured(self._old.entries[cut.upto :]),
             self._new,
             window=self._window,
             estimate=self._estimate,
@@ -135,9 +145,27 @@ class Draft:
 
     def _cut(self, keep: float) -> Cut | None:
         """Cut so that the whole takes about `keep` tokens, if that can be."""
+        left = round(keep) - self._estimate.scaled(self._fixed_size)
+        return find_cut(self._old.entries, self._estimate, max(left, 0))
+
+    @property
+    def _fixed_size(self) -> float:
+        """How long all is that cannot be cut."""
         fixed = (*self._instructions, *told(self._summary), *self._new)
-        left = round(keep) - self._estimate.of(fixed, self._blank.tools)
-        return find_cut(self._old, self._estimate, max(left, 0))
+        return size_of(fixed, self._blank.tools)
+
+    @property
+    def _longest_result(self) -> int:
+        """How many tokens a tool's result may take, where the window is known."""
+        return round((self._window or 0) * self.shortening.result)
+
+    @property
+    def _has_long_results(self) -> bool:
+        """Whether a tool's result may be longer than that."""
+        if self._window is None:
+            return False
+        longest = max(self._old.longest_result, measured(self._new).longest_result)
+        return self._estimate.scaled(longest) > self._longest_result
 
 
 def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:

@@ -25,6 +25,7 @@ from greenroom.actors.stores.store import (
 )
 from greenroom.actors.transcript import EarlierNeeded, Plan, Sent, Transcript
 from greenroom.actors.turn import Sender, TurnRequest
+from greenroom.actors.window import Measured
 
 CRASHED = Failure(
     FailureKind.INTERRUPTED,
@@ -90,12 +91,11 @@ class Journal:
             self._keep([*earlier, *self._stored])
             return await self.plan(sent, instead_of)
 
-    def shown(self, plan: Plan) -> tuple[SummaryEntry | None, tuple[TranscriptEntry, ...]]:
+    def shown(self, plan: Plan) -> tuple[SummaryEntry | None, Measured]:
         """Return what a model is shown of what was said: a summary, and the entries behind it."""
-        entries = self.transcript.entries[: plan.keep]
         if self._summary is None or plan.keep < self._summarised:
-            return None, entries
-        return self._summary, entries[self._summarised :]
+            return None, self.transcript.part(0, plan.keep)
+        return self._summary, self.transcript.part(self._summarised, plan.keep)
 
     async def find(self, sender: Sender, now: float) -> StoredTurn | None:
         """Return the turn that has ended and that a request is, if it is one.
@@ -216,11 +216,11 @@ class Journal:
 
     def _keep(self, entries: Sequence[StoredEntry]) -> None:
         self._stored = list(entries)
-        self.transcript = Transcript(
-            [stored.entry for stored in entries if not isinstance(stored.entry, SummaryEntry)]
-        )
+        self.transcript = Transcript(_said(entries))
 
     def _replace(self, keep: int, entries: Sequence[StoredEntry]) -> None:
+        self._stored[keep:] = entries
+        self.transcript.replace(keep, _said(entries))
         if keep < self._summarised:
             self._summary = None
             forgotten = 0
@@ -229,7 +229,8 @@ class Journal:
             forgotten = self._summarised
             self._has_earlier = self._has_earlier or bool(forgotten)
         self._summarised = 0
-        self._keep([*self._stored[forgotten:keep], *entries])
+        if forgotten:
+            self._keep(self._stored[forgotten:])
 
     def _apply(self, cut_from: int | None, entries: Sequence[StoredEntry]) -> None:
         live = self._stored
@@ -246,6 +247,10 @@ class Journal:
         if seq is None:
             return None
         return next((stored.seq for stored in self._stored if stored.seq > seq), None)
+
+
+def _said(entries: Sequence[StoredEntry]) -> list[TranscriptEntry]:
+    return [stored.entry for stored in entries if not isinstance(stored.entry, SummaryEntry)]
 
 
 def _closed(turn: AcceptedTurn, cut_from: int | None, now: float) -> TurnEnd:

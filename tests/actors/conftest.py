@@ -62,7 +62,7 @@ from greenroom.actors.turn import (
     TurnEvent,
     TurnRequest,
 )
-from greenroom.actors.window import Estimate
+from greenroom.actors.window import Estimate, measured
 from greenroom.runtime import Ref, System
 from greenroom.runtime.ref import OpenStream
 from tests.conftest import run_in_virtual_time
@@ -284,7 +284,14 @@ def draft_of(prompt: Prompt) -> Draft:
     blank = msgspec.structs.replace(prompt, entries=())
     new = [entry for entry in prompt.entries if not isinstance(entry, SystemEntry)]
     return Draft(
-        blank, (), None, (), new, window=None, estimate=Estimate(), shortening=Shortening()
+        blank,
+        (),
+        None,
+        measured(()),
+        new,
+        window=None,
+        estimate=Estimate(),
+        shortening=Shortening(),
     )
 
 
