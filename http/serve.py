@@ -15,7 +15,7 @@ from greenroom.actors.house import House
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
 from greenroom.http.listener import Server, base_url
-from greenroom.http.stores import store_of
+from greenroom.http.stores import OpenStore, store_of
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ async def serve(
     log: "FilteringBoundLogger",
     *,
     stop: trio.Event,
+    open_store: OpenStore = store_of,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up."""
     gateway = configuration.gateway
-    async with store_of(configuration) as store, trio.open_nursery() as connections:
+    async with open_store(configuration) as store, trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
             house = await House.open(system, configuration.house, store)
             server = Server(create_app(house, gateway, log), listener, log)

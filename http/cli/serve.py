@@ -10,9 +10,12 @@ from greenroom.http.config import Configuration, TokenAuth
 from greenroom.http.listener import open_listener
 from greenroom.http.logs import open_log
 from greenroom.http.serve import serve, stop_on_signal
+from greenroom.http.stores import OpenStore, store_of
 
 
-async def serve_until_signalled(configuration: Configuration) -> bool:
+async def serve_until_signalled(
+    configuration: Configuration, open_store: OpenStore = store_of
+) -> bool:
     """Serve until SIGTERM or SIGINT; return False if a second one cut the stopping short.
 
     Raises:
@@ -28,7 +31,7 @@ async def serve_until_signalled(configuration: Configuration) -> bool:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stop_on_signal, stop, hurry)
             async with trio.open_nursery() as serving:
-                run = partial(serve, configuration, listener, log, stop=stop)
+                run = partial(serve, configuration, listener, log, stop=stop, open_store=open_store)
                 announce(configuration, await serving.start(run))
             nursery.cancel_scope.cancel()
     return not hurry.cancelled_caught
