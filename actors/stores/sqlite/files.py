@@ -21,6 +21,8 @@ LOG_LIMIT = 64 * 1024 * 1024
 _CHECKPOINT_PAGES = 8_000
 """Pages in the log after which a commit itself empties it; the writer does so earlier, unless what it
 writes is very large."""
+_LEAST = 512
+"""Bytes of the smallest database. SQLite takes what is smaller for empty, and writes over it."""
 _STATEMENTS = 128
 _CACHE_KIB = 16 * 1024
 
@@ -88,7 +90,9 @@ def make(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         if not path.is_file():
-            raise CannotOpen(f"{path} is not a file; name another for the store") from None
+            raise CannotOpen(f"{path} is not a file; name another file for the store") from None
+        if 0 < path.stat().st_size < _LEAST:
+            raise CannotOpen(f"{path} is not a database; name another file for the store") from None
     except OSError as error:
         raise cannot_open(str(path), error) from None
 

@@ -16,7 +16,7 @@ _ORPHANS = {
     "events": "SELECT count(*) FROM replay WHERE turn NOT IN (SELECT id FROM turn)",
     "loans": "SELECT count(*) FROM borrowed WHERE session NOT IN (SELECT id FROM session)",
     "entries": "SELECT count(*) FROM entry WHERE session NOT IN (SELECT id FROM session) "
-    "AND session NOT IN (SELECT source FROM borrowed)",
+    f"AND NOT {parts.IS_BORROWED}",
 }
 _SESSIONS = "SELECT id, agent, key, epoch, head, began, base, turns, live, size FROM session"
 _ENDS = {state.value for state in TurnState} - {TurnState.ACCEPTED.value}

@@ -120,6 +120,19 @@ async def test_an_export_is_of_one_moment(store: Store) -> None:
     assert read == expected
 
 
+async def test_an_export_of_a_fork_is_of_one_moment(store: Store) -> None:
+    fence, entries = await talk(store, turns=3)
+    fork = Fork(NAME, fence.head, fence.head)
+    mine, _ = await say(store, OTHER, Fence(), "u1", fork=fork)
+    expected = await lines_of(store, OTHER)
+    async with store.export(OTHER) as lines:
+        read = [await anext(lines)]
+        await say(store, OTHER, mine, "u2", cut_from=entries[1].seq)
+        await store.delete(NAME)
+        read += [line async for line in lines]
+    assert read == expected
+
+
 async def test_a_session_that_is_deleted_meanwhile_is_not_exported_in_part(store: Store) -> None:
     await talk(store, turns=3)
     async with store.export(NAME) as lines:

@@ -12,7 +12,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
+from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry, UserEntry
 from greenroom.actors.stores.sqlite import maintenance
 from greenroom.actors.stores.store import (
     AcceptedTurn,
@@ -136,7 +136,7 @@ class Player:
     def end_of(self, turn: AcceptedTurn, step: Step, n: int) -> TurnEnd:
         kind = (step.one + n) % 6
         answer = AssistantEntry(f"answer to {turn.id}")
-        entries: dict[int, tuple[UserEntry | AssistantEntry | SummaryEntry, ...]] = {
+        entries: dict[int, tuple[TranscriptEntry | SummaryEntry, ...]] = {
             0: (),
             1: (answer,),
             2: (SummaryEntry(f"before {turn.id}"), *turn.added, answer),
@@ -228,17 +228,16 @@ class Player:
     async def append(
         self,
         name: SessionName,
-        do: Callable[[], Awaitable[object]],
+        do: Callable[[], Awaitable[Fence | tuple[Fence, object]]],
         expect: Callable[[int], object],
     ) -> None:
         try:
-            done: object = await do()
+            done = await do()
         except (Fenced, SourceMissing) as refused:
             with pytest.raises(type(refused)):
                 expect(0)
             return
-        fence = done[0] if isinstance(done, tuple) else done
-        assert isinstance(fence, Fence)
+        fence = done if isinstance(done, Fence) else done[0]
         assert done == expect(fence.epoch)
         before = self.known[name]
         assert not before or fence.epoch >= before[-1].epoch
