@@ -19,6 +19,8 @@ from greenroom.actors.stores.store import (
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,
+    RICH,
+    RICH_DELTAS,
     accepted,
     failed,
     given,
@@ -26,7 +28,6 @@ from tests.actors.stores.conftest import (
     say,
     talk,
 )
-from tests.actors.stores.test_contract_reads import RICH, RICH_DELTAS
 
 
 async def eventful(store: Store) -> Fence:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.stores.sqlite import appends, files, opening
@@ -161,7 +162,11 @@ async def test_a_read_whose_caller_left_gives_its_connection_back(path: Path) ->
         assert await store.load(NAME) is not None
 
 
-async def test_in_memory_there_is_no_thread() -> None:
+async def test_in_memory_there_is_no_thread_and_no_time_passes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with SqliteStore.in_memory() as store:
-        await talk(store)
+        await talk(store, turns=5)
+        assert await store.load(NAME) is not None
         assert writers() == []
+    assert trio.current_time() == 0.0
