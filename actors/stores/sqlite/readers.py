@@ -60,6 +60,10 @@ class ThreadReaders:
             for _ in range(int(self._limiter.total_tokens)):
                 await self._limiter.acquire_on_behalf_of(object())
             nursery.cancel_scope.cancel()
+        # The last to close moves the log into the file.
+        await trio.to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
         for db in self._all:
             db.close()
 

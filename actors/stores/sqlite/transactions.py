@@ -106,6 +106,10 @@ class Transactions:
         self.at(Point.AFTER_CHECKPOINT)
         return not busy
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
     def _attempt(self, batch: Sequence[Operation[Any]]) -> None:
         self.at(Point.BEFORE_BEGIN)
         self._db.execute("BEGIN IMMEDIATE")

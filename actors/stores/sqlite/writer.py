@@ -113,7 +113,7 @@ class ThreadWriter:
         return handed.result()
 
     async def close(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        """Do what was handed over, and end the thread.
+        """Do what was handed over, and end the thread, with which the connection is closed.
 
         After `seconds` what has not begun fails, and `interrupt` is called to cut short what has; the
         wait for that is the caller's to bound.
@@ -136,6 +136,7 @@ class ThreadWriter:
         try:
             self._serve()
         finally:
+            self._transactions.close()
             self._in_trio(self._ended.set)
 
     def _serve(self) -> None:

@@ -95,9 +95,9 @@ async def test_past_its_deadline_what_has_begun_is_cut_short_and_the_rest_fails(
         await writer.close(0.01, gate.open)
     assert failed == ["the store is closed"] * 9
     assert writers() == []
-    assert opened.db.execute("SELECT key FROM session").fetchall() == [("0",)]
-    opened.db.close()
     opened.claim.release()
+    with inside(path) as ask:
+        assert ask("SELECT key FROM session") == [("0",)]
 
 
 async def test_a_disk_that_does_not_answer_does_not_hold_the_process(path: Path) -> None:

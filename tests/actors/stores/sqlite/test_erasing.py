@@ -110,7 +110,7 @@ async def test_a_file_shrinks_in_steps_when_much_was_deleted(path: Path) -> None
             sizes.append(pages(path))
             assert sizes[-2] - 256 <= sizes[-1] < sizes[-2]
         assert pages(path) < before / 2
-        assert len(sizes) > 2
+        assert len(sizes) >= 2
     assert path.stat().st_size < before * 4096 / 2
 
 
