@@ -189,7 +189,7 @@ def _create(
 
 def _place(rows: Sequence[tuple[int, int, int]], numbers: int) -> _Place:
     if not rows:
-        raise Fenced
+        raise Fenced("the session was appended to by another owner, or is gone")
     ((session, epoch, head),) = rows
     return _Place(session, head - numbers + 1, Fence(epoch, head, claimed=True))
 

@@ -9,6 +9,7 @@ import sqlite3
 from typing import NamedTuple
 
 from greenroom.actors.stores.sqlite.appends import row_of
+from greenroom.actors.stores.sqlite.parts import IS_BORROWED
 from greenroom.actors.stores.store import SessionName
 
 AT_ONCE = 16
@@ -138,10 +139,4 @@ def _delete(db: sqlite3.Connection, session: int) -> None:
 
 def _delete_unborrowed(db: sqlite3.Connection, gone: int) -> None:
     """Delete those entries of a session that is gone which no fork has."""
-    db.execute(
-        "DELETE FROM entry WHERE session = ? AND NOT EXISTS (SELECT 1 FROM borrowed b "
-        "WHERE b.source = entry.session AND entry.seq <= b.at "
-        "AND (entry.cut IS NULL OR entry.cut > b.at) "
-        "AND coalesce(entry.upto, entry.seq) > b.lower AND coalesce(entry.upto, entry.seq) <= b.upper)",
-        (gone,),
-    )
+    db.execute(f"DELETE FROM entry WHERE session = ? AND NOT {IS_BORROWED}", (gone,))

@@ -23,6 +23,15 @@ _THERE = f"""
 """
 """Which entries a part has. None stands behind its own number, so `lower` bounds both."""
 
+IS_BORROWED = f"""
+  EXISTS (
+    SELECT 1 FROM borrowed b
+    WHERE b.source = entry.session AND entry.seq <= b.at AND (entry.cut IS NULL OR entry.cut > b.at)
+    AND {_STANDS} > b.lower AND {_STANDS} <= b.upper
+  )
+"""
+"""Whether any session has borrowed an entry: the same, seen from the entry."""
+
 
 class Part(NamedTuple):
     """The entries of `source` that stand above `lower` and up to `upper`, as it was at the head `at`.

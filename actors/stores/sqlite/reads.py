@@ -230,8 +230,7 @@ def _prompt(db: sqlite3.Connection, live: Sequence[Part]) -> tuple[tuple[StoredE
     summary = parts.last_summary(db, live)
     if summary is None or summary.upto is None:
         return tuple(stored(row) for row in parts.live(db, live)), False
-    behind = (row for row in parts.live(db, live, above=summary.upto) if row.upto is None)
     return (
-        (stored(summary), *map(stored, behind)),
+        (stored(summary), *map(stored, parts.live(db, live, above=summary.upto))),
         parts.is_any_live(db, live, summary.upto),
     )

@@ -79,10 +79,12 @@ class SqliteStore:
     ) -> AsyncGenerator["SqliteStore"]:
         """Open the store in the file `path`, which is made if it is not there.
 
-        On leaving, what was handed over is done, and the file is whole without its log.
+        On leaving, what was handed over is done, and the file is whole without its log. A test may have
+        a `watch` on every `Point` of a write, to look, to fail it, or to end the process there.
 
         Raises:
             CannotOpen: the file cannot be had: another process has it, it is damaged, or the like.
+            StoreFailed: on leaving, the disk does not answer.
         """
         path, claim, db = await trio.to_thread.run_sync(
             partial(opening.open_file, path, busy=limits.busy, max_pages=limits.pages)
@@ -93,12 +95,12 @@ class SqliteStore:
         try:
             yield cls(writer, readers)
         finally:
-            with trio.move_on_after(2 * limits.closing, shield=True) as scope:
+            with trio.move_on_after(2 * limits.closing, shield=True) as writing:
                 await writer.close(limits.closing, db.interrupt)
+            with trio.move_on_after(limits.closing, shield=True) as reading:
                 await readers.close()
-                await trio.to_thread.run_sync(db.close)
-            if scope.cancelled_caught:
-                # Its thread may still write once the disk answers, so the file stays claimed.
+            if writing.cancelled_caught or reading.cancelled_caught:
+                # A thread may still write once the disk answers, so the file stays claimed.
                 raise StoreFailed(f"{path} cannot be closed: the disk does not answer")
             claim.release()
 

@@ -25,6 +25,12 @@ CHECKPOINT_AFTER = 200
 so it comes after those who waited have been told."""
 
 
+_PAUSE = 0.02
+"""Seconds between two interrupts."""
+_AGAIN = 0.2
+"""Seconds after which the log is emptied that could not be, because somebody read."""
+
+
 class Writer(Protocol):
     """How operations are done: each in a transaction, alone or with others."""
 
@@ -34,6 +40,13 @@ class Writer(Protocol):
         What is `erased` by it is soon in no file of the store.
         """
         ...
+
+
+async def insist(interrupt: Callable[[], None]) -> None:
+    """Interrupt a connection again and again: between two statements it is deaf."""
+    while True:
+        interrupt()
+        await trio.sleep(_PAUSE)
 
 
 class HereWriter:
@@ -100,7 +113,7 @@ class ThreadWriter:
         return handed.result()
 
     async def close(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        """Do what was handed over, and end the thread.
+        """Do what was handed over, and end the thread, with which the connection is closed.
 
         After `seconds` what has not begun fails, and `interrupt` is called to cut short what has; the
         wait for that is the caller's to bound.
@@ -111,8 +124,10 @@ class ThreadWriter:
             await self._ended.wait()
         if not self._ended.is_set():
             self._is_late = True
-            interrupt()
-            await self._ended.wait()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(insist, interrupt)
+                await self._ended.wait()
+                nursery.cancel_scope.cancel()
         self._thread.join()
 
     # In the thread
@@ -121,36 +136,40 @@ class ThreadWriter:
         try:
             self._serve()
         finally:
+            self._transactions.close()
             self._in_trio(self._ended.set)
 
     def _serve(self) -> None:
         since_checkpoint, erased, more = 0, False, True
         while more:
-            batch, more = self._take()
+            batch, more = self._take(_AGAIN if erased else None)
             if batch:
                 self._do([handed for handed in batch if handed.task is not None])
                 self._in_trio(partial(self._wake, batch))
             since_checkpoint += len(batch)
             erased = erased or any(handed.erases for handed in batch)
-            if erased and self._inbox.empty():
+            if erased:
                 erased = not self._transactions.checkpoint(truncate=True)
                 since_checkpoint = 0
             elif since_checkpoint >= CHECKPOINT_AFTER:
                 self._transactions.checkpoint()
                 since_checkpoint = 0
 
-    def _take(self) -> tuple[list[_Handed[Any]], bool]:
-        """Wait for operations and take all there are; False once no more will come."""
+    def _take(self, seconds: float | None) -> tuple[list[_Handed[Any]], bool]:
+        """Wait for operations, for some `seconds` at most, and take all there are.
+
+        With False once no more will come.
+        """
         batch: list[_Handed[Any]] = []
-        handed = self._inbox.get()
-        while handed is not None:
-            batch.append(handed)
-            if len(batch) == self._batch:
-                return batch, True
-            try:
+        try:
+            handed = self._inbox.get(timeout=seconds)
+            while handed is not None:
+                batch.append(handed)
+                if len(batch) == self._batch:
+                    return batch, True
                 handed = self._inbox.get_nowait()
-            except Empty:
-                return batch, True
+        except Empty:
+            return batch, True
         return batch, False
 
     def _do(self, batch: list[_Handed[Any]]) -> None:

@@ -19,6 +19,8 @@ from greenroom.actors.stores.store import (
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,
+    RICH,
+    RICH_DELTAS,
     accepted,
     failed,
     given,
@@ -26,7 +28,6 @@ from tests.actors.stores.conftest import (
     say,
     talk,
 )
-from tests.actors.stores.test_contract_reads import RICH, RICH_DELTAS
 
 
 async def eventful(store: Store) -> Fence:
@@ -116,6 +117,19 @@ async def test_an_export_is_of_one_moment(store: Store) -> None:
         read = [await anext(lines)]
         fence, _ = await store.end(NAME, fence, (failed("t4"),))
         await say(store, NAME, fence, "t5", cut_from=entries[1].seq)
+        read += [line async for line in lines]
+    assert read == expected
+
+
+async def test_an_export_of_a_fork_is_of_one_moment(store: Store) -> None:
+    fence, entries = await talk(store, turns=3)
+    fork = Fork(NAME, fence.head, fence.head)
+    mine, _ = await say(store, OTHER, Fence(), "u1", fork=fork)
+    expected = await lines_of(store, OTHER)
+    async with store.export(OTHER) as lines:
+        read = [await anext(lines)]
+        await say(store, OTHER, mine, "u2", cut_from=entries[1].seq)
+        await store.delete(NAME)
         read += [line async for line in lines]
     assert read == expected
 

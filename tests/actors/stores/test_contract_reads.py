@@ -4,23 +4,12 @@ import msgspec
 import pytest
 
 from greenroom.actors.channels.channel import (
-    Deltas,
     FinishReason,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallArguments,
-    ToolCallStart,
     Usage,
 )
 from greenroom.actors.entries import (
     AssistantEntry,
-    Keepsake,
-    MediaPart,
     SummaryEntry,
-    TextPart,
-    ToolCall,
-    ToolEntry,
     UserEntry,
 )
 from greenroom.actors.stores.store import (
@@ -34,6 +23,8 @@ from greenroom.actors.stores.store import (
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,
+    RICH,
+    RICH_DELTAS,
     accepted,
     failed,
     finished,
@@ -42,36 +33,6 @@ from tests.actors.stores.conftest import (
     talk,
     words,
 )
-
-RICH = (
-    UserEntry(
-        (TextPart("Look: \N{GREEN HEART} \0"), MediaPart("image_url", b'{"image_url": {}}\xff')),
-        name="Ann",
-        pinned=True,
-    ),
-    AssistantEntry(
-        "I look.",
-        (
-            ToolCall("c1", "look", '{"at": "it"}', extra=b'{"k": 1}'),
-            ToolCall("c2", "say", "free", "custom"),
-        ),
-        keepsake=Keepsake("some-api", b"\x00signed"),
-    ),
-    ToolEntry("c1", (TextPart("found"),)),
-    ToolEntry("c2", "", synthetic=True),
-    AssistantEntry(None, refusal="I will not.", interrupted=True),
-)
-RICH_DELTAS: Deltas = (
-    ReasoningDelta("Hm."),
-    TextDelta("I "),
-    TextDelta("look."),
-    RefusalDelta("No."),
-    ToolCallStart(0, "c1", "look", extra=b"{}"),
-    ToolCallArguments(0, '{"at"'),
-    ToolCallStart(1, "c2", "say", custom=True),
-    Keepsake("some-api", b"\x00signed"),
-)
-
 
 # Waking
 
