@@ -63,8 +63,8 @@ STEPS = st.lists(
         one=st.integers(0, 40),
         two=st.integers(0, 40),
     ),
-    min_size=25,
-    max_size=40,
+    min_size=20,
+    max_size=32,
 )  # fmt: skip
 
 
