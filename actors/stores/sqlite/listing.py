@@ -13,7 +13,7 @@ from greenroom.actors.stores.sqlite.parts import END
 from greenroom.actors.stores.sqlite.reads import fork_of
 from greenroom.actors.stores.store import Page, Query, SessionInfo, SessionName
 
-FEW = 5_000
+FEW = 2_000
 """Keys with a prefix that are looked up one by one rather than waited for."""
 
 _COLUMNS = (

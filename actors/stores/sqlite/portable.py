@@ -14,6 +14,7 @@ import msgspec
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.stores.sqlite.inspection import broken_calls
+from greenroom.actors.stores.sqlite.parts import END
 from greenroom.actors.stores.store import AcceptedTurn, StoredEntry, TurnEnd, TurnState
 
 VERSION = 1
@@ -124,7 +125,7 @@ def _problems(session: Session) -> Iterable[str]:
     numbers = [line.seq for line in session.turns]
     numbers += [line.seq for line in session.entries]
     numbers += [line.end_seq for line in session.turns if line.end_seq is not None]
-    if head < 1 or not all(1 <= number <= head for number in numbers):
+    if not 1 <= head < END or not all(1 <= number <= head for number in numbers):
         yield f"a number is not one of 1 to {head}"
     if len(set(numbers)) < len(numbers):
         yield "a number is there twice"

@@ -115,6 +115,8 @@ def transcript(
     db: sqlite3.Connection, name: SessionName, after: int, limit: int, *, cut: bool
 ) -> tuple[StoredEntry, ...]:
     """Read a page of a transcript."""
+    if limit < 1:
+        raise ValueError("a page has one entry at least")
     session = row_of(db, name)
     if session is None:
         return ()

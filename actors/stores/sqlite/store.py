@@ -212,6 +212,7 @@ class SqliteStore:
     async def retain(self, retention: Retention, now: float, *, most: int = 100) -> Kept:
         deleted: list[SessionName] = []
         forgotten, is_more = 0, False
+        most = max(most, 0)
         for step in _steps(retention, now):
             while True:
                 left = most - len(deleted) - forgotten

@@ -126,7 +126,7 @@ class Transactions:
         except Exception as error:
             if isinstance(error, sqlite3.Error) or self._db.total_changes != changes:
                 raise
-            operation.fail(error)
+            operation.fail(told(error))
 
     def _undo(self) -> bool:
         """Undo what was begun; return False if even that fails, and the connection is of no use."""

@@ -6,8 +6,10 @@ is cancelled leaves at once: an operation that has not begun is then not done; w
 and what came of it dropped.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -24,7 +26,6 @@ CHECKPOINT_AFTER = 200
 """Operations after which what was committed is moved from the log into the file. That takes milliseconds,
 so it comes after those who waited have been told."""
 
-
 _PAUSE = 0.02
 """Seconds between two interrupts."""
 _AGAIN = 0.2
@@ -37,7 +38,7 @@ class Writer(Protocol):
     async def run(self, work: Work[T], *, erases: bool = False) -> T:
         """Do `work` durably and return what it does; raises `StoreFailed`, and what `work` raises.
 
-        What is `erased` by it is soon in no file of the store.
+        If it `erases` something, that is soon in no file of the store.
         """
         ...
 
@@ -45,7 +46,9 @@ class Writer(Protocol):
 async def insist(interrupt: Callable[[], None]) -> None:
     """Interrupt a connection again and again: between two statements it is deaf."""
     while True:
-        interrupt()
+        # A connection that has been closed since is what was wanted.
+        with suppress(sqlite3.ProgrammingError):
+            interrupt()
         await trio.sleep(_PAUSE)
 
 

@@ -208,6 +208,19 @@ async def test_a_transcript_is_read_in_pages(store: Store) -> None:
     assert read == numbers(entries)
 
 
+async def test_a_page_of_a_transcript_has_room(store: Store) -> None:
+    await talk(store)
+    with pytest.raises(ValueError, match="one entry at least"):
+        await store.transcript(NAME, limit=0)
+
+
+async def test_a_number_that_no_store_can_keep_is_refused(store: Store) -> None:
+    fence, _ = await talk(store)
+    with pytest.raises(ValueError, match="too large"):
+        await store.accept(NAME, fence, accepted("t2", created=2**70))
+    await say(store, NAME, fence, "t2")
+
+
 async def test_a_page_of_all_that_was_said_has_what_was_cut(store: Store) -> None:
     fence, entries = await talk(store, turns=2)
     fence, summary = await store.compact(NAME, fence, "t2", SummaryEntry("1"), entries[1].seq)

@@ -145,7 +145,7 @@ async def test_reads_that_are_under_way_are_cut_short(path: Path) -> None:
             nursery.start_soon(read)
             assert await trio.to_thread.run_sync(begun.acquire, True, 60)
         await readers.close()
-    assert failed == ["the store is closing"] * 3
+    assert failed == ["the store failed: it is closing"] * 3
 
 
 async def test_a_read_whose_caller_left_gives_its_connection_back(path: Path) -> None:

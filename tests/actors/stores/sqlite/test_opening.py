@@ -211,7 +211,7 @@ async def test_where_a_store_is_damaged_it_fails_and_elsewhere_it_does_not(path:
         assert len(await store.transcript(NAME)) == 2
 
 
-@pytest.mark.parametrize("kind", ["folder", "below a file", "no name"])
+@pytest.mark.parametrize("kind", ["folder", "below a file", "no name", "loop"])
 async def test_what_cannot_be_a_file_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "it"
     if kind == "folder":
@@ -219,8 +219,10 @@ async def test_what_cannot_be_a_file_is_refused(kind: str, tmp_path: Path) -> No
     elif kind == "below a file":
         path.touch()
         path = path / "store.db"
-    else:
+    elif kind == "no name":
         path = path / ("x" * 300)
+    else:
+        path.symlink_to(path)
     assert str(path.parent if kind == "below a file" else path) in await refused(path)
 
 
