@@ -2,7 +2,7 @@
 
 import msgspec
 
-from greenroom.actors.known import Recent
+from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.session import Session, SessionMessage
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.surroundings import Surroundings
@@ -35,12 +35,13 @@ class Rooms:
         self, settings: AgentSettings, limits: SessionLimits, surroundings: Surroundings
     ) -> None:
         self.recent = Recent()
+        first_tries = FirstTries()
 
         def lasting(key: str) -> Session:
-            return Session(key, settings, limits, surroundings)
+            return Session(key, settings, limits, surroundings, first_tries)
 
         def passing(key: str) -> Session:
-            return Session(key, settings, limits, surroundings, self.recent)
+            return Session(key, settings, limits, surroundings, first_tries, self.recent)
 
         most = limits.live_sessions
         self.sessions: Sessions = Directory(lasting, limit=most, idle=limits.idle)

@@ -7,18 +7,35 @@ it runs, and its end is there before its client hears of it.
 
 from collections import deque
 from collections.abc import Coroutine
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import msgspec
 
-from greenroom.actors.closing import end_of, ended_by, internal, outcome_of, store_failure
+from greenroom.actors.closing import (
+    end_of,
+    ended_by,
+    internal,
+    outcome_of,
+    session_busy,
+    stopping,
+    store_failure,
+)
 from greenroom.actors.draft import Draft, split
 from greenroom.actors.entries import Prompt, SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
-from greenroom.actors.journal import CRASHED, Journal
-from greenroom.actors.known import InsteadOf, Recent, Replay, is_same, recall
+from greenroom.actors.journal import CRASHED, Journal, Planned
+from greenroom.actors.known import (
+    KEY_LASTS_S,
+    Replay,
+    Verdict,
+    is_same,
+    nothing_to_resume,
+    recall,
+    recall_unended,
+)
 from greenroom.actors.lifetime import is_over
+from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.recording import Recording, settle
 from greenroom.actors.run import Begin, Run, RunResult, SummedUp
 from greenroom.actors.settings import AgentSettings, SessionLimits
@@ -28,20 +45,37 @@ from greenroom.actors.stores.store import (
     Fork,
     SessionName,
     StoreFailed,
+    TurnEnd,
 )
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.transcript import Plan
-from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest
+from greenroom.actors.turn import OnBusy, OnDisconnect, Submit, TurnEnded, TurnEvent, TurnRequest
 from greenroom.actors.window import Estimate
-from greenroom.runtime import Actor, Ending, Finished, Message, Request, StreamPort
+from greenroom.runtime import (
+    Actor,
+    Ending,
+    Finished,
+    Message,
+    NotAccepted,
+    Ref,
+    Request,
+    StreamPort,
+)
+
+_C = TypeVar("_C", bound=Message)
 
 _RETRY_AFTER_S = 1.0
+_TRIES_TO_SUM_UP = 3
+"""Turns in a row that could make no summary, after which what it was to be of is left out for good."""
 
 
 class RunEnded(Message, frozen=True):
     """The run of the current turn has ended."""
 
     ending: Ending
+
+
+class FollowerEnded(Message, frozen=True):
+    """A reader that was told a recording is told no more."""
 
 
 class ClientLeft(Message, frozen=True):
@@ -62,14 +96,17 @@ class Delete(Request[None], frozen=True):
     """Delete the session, with all that was said. Refuses (CONFLICT) while a turn runs."""
 
 
-SessionMessage = Submit | RunEnded | ClientLeft | Cancel | Reset | Delete
+SessionMessage = Submit | RunEnded | FollowerEnded | ClientLeft | Cancel | Reset | Delete
 
 
 class _Item(msgspec.Struct, frozen=True):
-    """A turn that waits or runs; `ahead` is how many were before it when it came."""
+    """A turn that waits or runs; `ahead` is how many were before it when it came.
+
+    Its run tells `port`, which is None where all its readers follow its recording.
+    """
 
     turn: TurnRequest
-    port: StreamPort[TurnEvent]
+    port: StreamPort[TurnEvent] | None
     recording: Recording
     ahead: int
     instead_of: str | None
@@ -78,7 +115,7 @@ class _Item(msgspec.Struct, frozen=True):
 class _Running(msgspec.Struct, frozen=True):
     item: _Item
     accepted: AcceptedTurn
-    plan: Plan
+    planned: Planned
 
 
 class Session(Actor[SessionMessage]):
@@ -90,18 +127,22 @@ class Session(Actor[SessionMessage]):
         agent: AgentSettings,
         limits: SessionLimits,
         surroundings: Surroundings,
+        first_tries: FirstTries,
         recent: Recent | None = None,
     ) -> None:
         self._key = key
         self._agent = agent
         self._limits = limits
         self._surroundings = surroundings
+        self._first_tries = first_tries
         self._recent = recent
         name = SessionName(agent.id, key)
         self._journal = Journal(name, surroundings.store if recent is None else None)
         self._waiting: deque[_Item] = deque()
         self._running: _Running | None = None
-        self._rolls_back = False
+        self._followers = 0
+        self._not_summed_up = 0
+        self._passes = False
         self._broken: Exception | None = None
         self._estimate = Estimate()
 
@@ -109,7 +150,7 @@ class Session(Actor[SessionMessage]):
 
     async def on_start(self) -> None:
         try:
-            await self._journal.open(self._surroundings.clock())
+            await self._journal.open(self._now())
         except (StoreFailed, Fenced) as error:
             # Whoever asks is told; the next one after that finds a session that tries again.
             self._broken = error
@@ -124,15 +165,17 @@ class Session(Actor[SessionMessage]):
                 await self._submit(message, turn)
             case RunEnded(ending):
                 await self._close_turn(ending)
+            case FollowerEnded():
+                self._followers -= 1
             case ClientLeft():
                 self._drop_abandoned()
             case Cancel():
                 answer = self._cancel()
             case Reset():
-                await self._change(self._journal.reset(self._surroundings.clock()))
+                await self._change(self._journal.reset(self._now()))
             case Delete():
                 await self._change(self._journal.delete())
-                self.stop()
+                self._leave(stopping())
             case _:
                 assert_never(message)
         await self._advance()
@@ -143,64 +186,81 @@ class Session(Actor[SessionMessage]):
         if running is not None:
             # Its readers were told when this actor began to end.
             running.item.recording.stop(CRASHED)
-            await self._keep(running, CRASHED, None)
+            try:
+                await self._end_turn(running, CRASHED, None)
+            except (StoreFailed, Fenced) as error:
+                # Whoever wakes the session finds the turn open, and closes it.
+                self.log.warning(
+                    "session.turn_left_open", turn=running.item.turn.id, error=str(error)
+                )
+
+    def _leave(self, why: TurnFailed) -> None:
+        """Stop, and first tell those that wait why they do so in vain."""
+        waiting, self._waiting = self._waiting, deque()
+        for item in waiting:
+            self._tell_end(item, why.failure)
+        self.stop()
 
     # Turns that come
 
     async def _submit(self, message: Submit, turn: TurnRequest) -> None:
-        instead_of: str | None = None
+        sender = turn.sender
+        self._passes = self._passes or turn.ephemeral or turn.once
+        self._first_tries.note(self._key, sender, self._now())
         try:
-            match await self._known(turn):
-                case Replay(recording):
-                    await self._follow(message, turn, recording)
-                    return
-                case InsteadOf(other):
-                    instead_of = other
-                case None:
-                    pass
+            known = await self._known(turn)
         except StoreFailed as error:
             raise store_failure(error) from None
+        if isinstance(known, Replay):
+            await self._follow(self.stream_port(message), turn, known.recording)
+            return
+        if sender.resumes:
+            raise nothing_to_resume()
         self._make_room(turn)
-        port = self.stream_port(message)
-        recording = Recording(turn.sender.on_disconnect)
-        recording.join(port)
+        recording = Recording(sender.on_disconnect)
         ahead = len(self._waiting) + (self._running is not None)
+        port: StreamPort[TurnEvent] | None = None
+        if sender.on_disconnect is OnDisconnect.CONTINUE:
+            # Then no reader makes it wait, however slow, or dead without a word.
+            await self._follow(self.stream_port(message), turn, recording)
+        else:
+            port = self.stream_port(message)
+            recording.join(port)
+            self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        instead_of = known.turn if known is not None else None
         self._waiting.append(_Item(turn, port, recording, ahead, instead_of))
-        self.watch_consumer(port, lambda: ClientLeft(turn.id))
 
-    async def _known(self, turn: TurnRequest) -> Replay | InsteadOf | None:
+    async def _known(self, turn: TurnRequest) -> Verdict:
         sender = turn.sender
         if sender.idempotency is None and not sender.retry:
             return None
         running = () if self._running is None else (self._running.item,)
         for item in (*running, *self._waiting):
-            if is_same(sender, item.turn.sender) and item.recording.stopped is None:
-                return Replay(item.recording)
-        now = self._surroundings.clock()
+            if is_same(sender, item.turn.sender):
+                return recall_unended(item.turn.id, item.recording)
+        now = self._now()
         if self._recent is not None:
             found = self._recent.find(sender.fingerprint, now) if sender.retry else None
             return None if found is None else Replay(found)
-        stored = await self._journal.find(sender, now)
+        since = self._first_tries.since(self._key, sender)
+        stored = await self._journal.find(sender, now, since)
         return None if stored is None else recall(sender, stored)
 
-    async def _follow(self, message: Submit, turn: TurnRequest, recording: Recording) -> None:
-        port = self.stream_port(message)
+    async def _follow(
+        self, port: StreamPort[TurnEvent], turn: TurnRequest, recording: Recording
+    ) -> None:
         recording.join(port)
-        follower = await self.spawn(Follower(recording, port), f"{turn.id}.follower")
+        follower = await self._begin_child(Follower(recording, port), f"{turn.id}.follower")
+        self.watch(follower, lambda _: FollowerEnded())
+        self._followers += 1
         follower.tell(Follow())
-        if self._recent is not None and self._running is None:
-            self.watch(follower, RunEnded)
 
     def _make_room(self, turn: TurnRequest) -> None:
         """Do to the running turn what the new one asks for; refuse the new one where there is no room."""
         policy = turn.sender.on_busy
         running = self._running
         if policy is OnBusy.REJECT and (running is not None or self._waiting):
-            raise TurnFailed.of(
-                FailureKind.CONFLICT,
-                f"Session '{self._key}' is busy with another turn.",
-                code="session_busy",
-            )
+            raise session_busy(f"Session '{self._key}' is busy with another turn.")
         if running is not None and len(self._waiting) >= self._limits.waiting_turns:
             raise TurnFailed.of(
                 FailureKind.BUSY,
@@ -210,8 +270,8 @@ class Session(Actor[SessionMessage]):
                 retry_after=_RETRY_AFTER_S,
             )
         if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
-            self._rolls_back = policy is OnBusy.ROLLBACK
-            running.item.recording.stop(ended_by("a later request"))
+            keeps = policy is OnBusy.INTERRUPT
+            running.item.recording.stop(ended_by("a later request"), keeps=keeps)
 
     def _drop_abandoned(self) -> None:
         self._waiting = deque(item for item in self._waiting if not item.recording.abandoned)
@@ -220,8 +280,7 @@ class Session(Actor[SessionMessage]):
         why = ended_by("a request to cancel it")
         waiting, self._waiting = self._waiting, deque()
         for item in waiting:
-            item.recording.end(why)
-            settle(item.port, why)
+            self._tell_end(item, why)
         if self._running is not None:
             self._running.item.recording.stop(why)
         return bool(waiting) or self._running is not None
@@ -230,22 +289,19 @@ class Session(Actor[SessionMessage]):
         """Change the whole transcript, which no turn may be busy with."""
         if self._running is not None:
             change.close()
-            raise TurnFailed.of(
-                FailureKind.CONFLICT,
-                f"Session '{self._key}' is busy with a turn; cancel it first.",
-                code="session_busy",
-            )
+            raise session_busy(f"Session '{self._key}' is busy with a turn; cancel it first.")
         try:
             await change
         except (StoreFailed, Fenced) as error:
-            self.stop()
-            raise store_failure(error) from None
+            failed = store_failure(error)
+            self._leave(failed)
+            raise failed from None
 
     # Turns that run
 
     async def _advance(self) -> None:
-        """Take up turns until one runs or none waits."""
-        while self._running is None and self._waiting:
+        """Take up turns until one runs or none waits; a session that passes ends after its last."""
+        while self._running is None and self._waiting and not self.is_stopping:
             item = self._waiting.popleft()
             try:
                 if item.recording.stopped is None:  # else its readers have left
@@ -253,40 +309,52 @@ class Session(Actor[SessionMessage]):
             except TurnFailed as refused:
                 self._tell_end(item, refused.failure)
             except (StoreFailed, Fenced) as error:
-                self._tell_end(item, store_failure(error).failure)
-                self.stop()
-                return
-            if item.turn.ephemeral and self._running is None:
-                self.stop()
+                failed = store_failure(error)
+                self._tell_end(item, failed.failure)
+                self._leave(failed)
+        if self._passes and self._running is None and not self._followers:
+            self.stop()
 
     async def _begin(self, item: _Item) -> None:
-        turn, journal, now = item.turn, self._journal, self._surroundings.clock()
-        if journal.active is not None and is_over(self._limits.lifetime, journal.active, now):
-            self.log.info("session.reset", idle_s=round(now - journal.active, 3))
-            await journal.reset(now)
+        turn, journal, now = item.turn, self._journal, self._now()
+        await self._begin_anew(turn, now)
         fork: Fork | None = None
         asked = turn.sender.fork
         if asked is not None and journal.is_new and not turn.ephemeral:
             fork = await journal.fork(SessionName(self._agent.id, asked.key), asked.seq)
         instructions, sent = split(self._agent.instructions, turn.entries)
-        plan = await journal.plan(sent, item.instead_of)
-        accepted = await journal.accept(turn, plan, now, fork)
+        planned = await journal.plan(sent, fork=fork, instead_of=item.instead_of)
+        lasts = KEY_LASTS_S if turn.once else None
+        accepted = await journal.accept(turn, planned, now, lasts=lasts)
+        self._running = _Running(item, accepted, planned)
         run = Run(
             turn,
-            self._draft(turn, instructions, plan),
+            self._draft(turn, instructions, planned),
             self._surroundings.upstreams,
             item.recording,
             item.port,
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
-        ref = await self.spawn(run, turn.id)
+        ref = await self._begin_child(run, turn.id)
         self.watch(ref, RunEnded)
-        self._running = _Running(item, accepted, plan)
         ref.tell(Begin())
 
-    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], plan: Plan) -> Draft:
-        summary, old = self._journal.shown(plan)
+    async def _begin_anew(self, turn: TurnRequest, now: float) -> None:
+        """Reset the session where its time is over, and no tool is under way."""
+        journal = self._journal
+        if journal.active is None:
+            return
+        if turn.once:
+            await journal.reset(now)
+        elif (
+            is_over(self._limits.lifetime, journal.active, now) and not journal.past.has_open_calls
+        ):
+            self.log.info("session.reset", idle_s=round(now - journal.active, 3))
+            await journal.reset(now)
+
+    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
+        summary, old = planned.past.shown(planned.plan)
         blank = Prompt(
             model=turn.route.model,
             entries=(),
@@ -301,7 +369,7 @@ class Session(Actor[SessionMessage]):
             instructions,
             summary,
             old,
-            plan.added,
+            planned.plan.added,
             window=self._surroundings.windows.get(turn.route),
             estimate=self._estimate,
             shortening=self._agent.shortening,
@@ -310,68 +378,70 @@ class Session(Actor[SessionMessage]):
     async def _close_turn(self, ending: Ending) -> None:
         running, self._running = self._running, None
         if running is None:
-            if self._recent is not None and not self._waiting:
-                self.stop()  # it was there to tell an answer again
             return
         item = running.item
-        failure: Failure | None = internal("The run crashed.")
-        cost: float | None = None
-        match ending:
-            case Finished(value=RunResult(failure, cost, guessed, summed_up)):
-                self._estimate.learn(guessed, item.recording.answer.usage.prompt)
-                if summed_up is not None:
-                    running = await self._compact(running, summed_up)
-                if item.recording.answer.reason is not None:
-                    failure = None  # it is whole, whatever came after it
-                elif failure is None:
-                    failure = internal("The model's answer has no end.")
-            case _:
-                pass
-        outcome = await self._keep(running, failure, cost)
+        result = RunResult(internal("The run crashed."))
+        if isinstance(ending, Finished) and isinstance(ending.value, RunResult):
+            result = ending.value
+        self._estimate.learn(result.guessed, item.recording.answer.usage.prompt)
+        try:
+            end, stands = await self._end_turn(running, result.failure, result.cost)
+        except (StoreFailed, Fenced) as error:
+            # What was written is for the next one to read.
+            failed = store_failure(error)
+            self._tell_end(item, failed.failure)
+            self._leave(failed)
+            return
+        outcome = outcome_of(end)
         self._tell_end(item, outcome)
-        if item.turn.ephemeral:
-            if self._recent is not None and isinstance(outcome, TurnEnded):
-                now = self._surroundings.clock()
-                self._recent.keep(item.turn.sender.fingerprint, item.recording, now)
-            self.stop()
+        if self._recent is not None and isinstance(outcome, TurnEnded):
+            self._recent.keep(item.turn.sender.fingerprint, item.recording, self._now())
+        if result.summed_up is not None and stands:
+            await self._compact(item.turn.id, result.summed_up)
 
-    async def _compact(self, running: _Running, summed_up: SummedUp) -> _Running:
-        """Have the journal know what the run has summed up; a turn that fails keeps that, too."""
-        turn, summary = running.item.turn.id, summed_up.summary
-        try:
-            plan = await self._journal.compact(turn, running.plan, summed_up.entries, summary)
-        except (StoreFailed, Fenced) as error:
-            self.log.warning("session.not_compacted", error=str(error))
-            return running  # the next turn does it again, or finds what happened
-        return msgspec.structs.replace(running, plan=plan)
-
-    async def _keep(
+    async def _end_turn(
         self, running: _Running, failure: Failure | None, cost: float | None
-    ) -> TurnEnded | Failure:
-        """Have the journal know how a turn ended, and return what its readers are to be told."""
-        item, plan = running.item, running.plan
-        rolls_back, self._rolls_back = self._rolls_back, False
-        end = end_of(
-            item.turn,
-            plan.added,
-            item.recording,
-            failure,
-            cost=cost,
-            now=self._surroundings.clock(),
-            keeps=not rolls_back,
-        )
-        try:
-            cut = await self._journal.end(running.accepted, plan, end)
-        except (StoreFailed, Fenced) as error:
-            self.stop()  # what was written is for the next one to read
-            return store_failure(error).failure
+    ) -> tuple[TurnEnd, bool]:
+        """Have the journal know how a turn ended; return that, and whether what it summed up stands.
+
+        Raises:
+            StoreFailed, Fenced.
+        """
+        item, planned = running.item, running.planned
+        added = planned.plan.added
+        end = end_of(item.turn, added, item.recording, failure, cost=cost, now=self._now())
+        stands = bool(end.entries) or self._journal.past.keeps_summary(planned.plan)
+        cut = await self._journal.end(planned.plan, end)
         if cut:
             # The client told another story from there on; see `Transcript.reconcile`.
             self.log.info("session.cut", turn=item.turn.id, entries=cut)
-        return outcome_of(end)
+        return end, stands
+
+    async def _compact(self, turn: str, summed_up: SummedUp) -> None:
+        """Have the journal know what a run has summed up."""
+        if summed_up.summary.text is None:
+            self._not_summed_up += 1
+            if self._not_summed_up < _TRIES_TO_SUM_UP:
+                return  # the next turn tries it again
+        self._not_summed_up = 0
+        try:
+            await self._journal.compact(turn, summed_up.entries, summed_up.summary)
+        except (StoreFailed, Fenced) as error:
+            self.log.warning("session.not_compacted", error=str(error))
+            self._leave(store_failure(error))
 
     def _tell_end(self, item: _Item, outcome: TurnEnded | Failure) -> None:
         item.recording.end(outcome)
-        settle(item.port, outcome)
+        if item.port is not None:
+            settle(item.port, outcome)
         if self._recent is not None:
             self._recent.ended(item.turn.sender.fingerprint, self._key)
+
+    async def _begin_child(self, child: Actor[_C], name: str) -> Ref[_C]:
+        try:
+            return await self.spawn(child, name)
+        except NotAccepted:
+            raise stopping() from None
+
+    def _now(self) -> float:
+        return self._surroundings.clock()

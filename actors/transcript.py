@@ -5,7 +5,7 @@ the tail, after an answer that made them; whatever comes next either brings thei
 abandons them, and an abandoned call gets a synthetic result that says so.
 
 Clients send either what is new or the whole conversation again. `reconcile` tells the two apart and
-plans; nothing changes until `commit`, so a turn that fails leaves no trace.
+plans; nothing changes by it, so a turn that fails leaves no trace.
 """
 
 from collections.abc import Iterator, Sequence
@@ -65,8 +65,10 @@ class Transcript:
         """Return the entries from number `start` to before number `stop`, counted from 0."""
         return self._lengths.measured(self._entries, start, stop)
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    @property
+    def has_open_calls(self) -> bool:
+        """Whether tool calls wait for their results."""
+        return bool(_open_calls(self._entries, len(self._entries)))
 
     def reconcile(self, sent: Sequence[Sent], *, whole: bool = True) -> Plan:
         """Plan the turn that `sent` asks for; without `whole`, there are entries before these.
@@ -99,16 +101,6 @@ class Transcript:
         last = sent[-1].param if sent else "messages"
         waiting = _open_calls(self._entries, keep)
         return Plan(keep, tuple(_joined(waiting, sent[matched:], last)))
-
-    def preview(self, plan: Plan) -> tuple[TranscriptEntry, ...]:
-        """Return the entries as `plan` leaves them."""
-        return (*self._entries[: plan.keep], *plan.added)
-
-    def commit(self, plan: Plan, answer: AssistantEntry) -> int:
-        """Carry out `plan` and append the turn's answer; return how many entries were cut."""
-        cut = len(self._entries) - plan.keep
-        self.replace(plan.keep, [*plan.added, answer])
-        return cut
 
     def replace(self, keep: int, entries: Sequence[TranscriptEntry]) -> None:
         """Have `entries` follow the first `keep`, whatever followed them."""

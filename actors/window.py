@@ -133,6 +133,17 @@ def find_cut(entries: Sequence[TranscriptEntry], estimate: Estimate, keep: int) 
     return Cut(at, pinned)
 
 
+def newest_of(pinned: Sequence[UserEntry], estimate: Estimate, most: int) -> tuple[UserEntry, ...]:
+    """Return the newest of pinned entries that take `most` tokens together, one at least."""
+    kept: list[UserEntry] = []
+    for entry in reversed(pinned):
+        most -= estimate.of([entry])
+        if most < 0 and kept:
+            break
+        kept.append(entry)
+    return tuple(reversed(kept))
+
+
 def with_short_results(
     entries: Sequence[Entry], estimate: Estimate, most: int
 ) -> tuple[Entry, ...]:

@@ -154,9 +154,9 @@ class SessionState(msgspec.Struct, frozen=True):
     """What waking a session reads: its fence, what its next prompt needs, and what was left open.
 
     `entries` are the last summary and the live ones behind those that it stands for, or all live ones if
-    there is no summary; `earlier` says whether there are others before them. `last` is the last turn,
-    whatever its state, without its deltas; `open_turns` are those accepted and not ended. `created`,
-    `active` (of the last acceptance, end or reset) and `reset` (of the last reset) are times.
+    there is no summary; `earlier` says whether there are others before them. `open_turns` are those
+    accepted and not ended. `created`, `active` (of the last acceptance, end or reset) and `reset` (of the
+    last reset) are times.
     """
 
     name: SessionName
@@ -166,7 +166,6 @@ class SessionState(msgspec.Struct, frozen=True):
     entries: tuple[StoredEntry, ...]
     earlier: bool
     open_turns: tuple[AcceptedTurn, ...]
-    last: StoredTurn | None
     reset: float | None = None
     fork: Fork | None = None
 
@@ -213,8 +212,9 @@ class Retention(msgspec.Struct, frozen=True):
     """What is kept for how long; None keeps it.
 
     Sessions idle for `max_idle` seconds are deleted, the idlest first where the store is larger than
-    `max_bytes`; a turn's deltas are dropped `replay` seconds after its end. A session with an open turn
-    counts as idle after a day without an append at the earliest.
+    `max_bytes`, and those that were made to last so long only; a turn's deltas are dropped `replay`
+    seconds after its end. A session with an open turn counts as idle after a day without an append at the
+    earliest.
     """
 
     max_idle: float | None = None
@@ -246,11 +246,18 @@ class Store(Protocol):
         ...
 
     async def accept(
-        self, name: SessionName, fence: Fence, turn: AcceptedTurn, *, fork: Fork | None = None
+        self,
+        name: SessionName,
+        fence: Fence,
+        turn: AcceptedTurn,
+        *,
+        fork: Fork | None = None,
+        lasts: float | None = None,
     ) -> Fence:
         """Append a turn's acceptance, and create the session with it (from `fork`) if it is new.
 
-        A fence of epoch 0 creates, and so is `Fenced` where there is a session.
+        A fence of epoch 0 creates, and so is `Fenced` where there is a session. With `lasts`, a session
+        that is new is deleted by `retain` so many seconds after its last append.
 
         Raises:
             SourceMissing: there is nothing to be forked from.
@@ -293,12 +300,25 @@ class Store(Protocol):
         """Cut the whole transcript."""
         ...
 
-    async def earlier(self, name: SessionName) -> tuple[StoredEntry, ...]:
-        """Read the live entries that the last summary stands for, without older summaries."""
+    async def earlier(self, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
+        """Read the live entries that the last summary stands for, without older summaries.
+
+        Of a fork, they are those that a session which is forked so would have.
+
+        Raises:
+            SourceMissing: there is nothing to be forked from.
+        """
         ...
 
     async def find(self, name: SessionName, idempotency: str) -> StoredTurn | None:
         """Read the turn that has a client's own key, the latest of several, with its deltas."""
+        ...
+
+    async def find_again(self, name: SessionName, fingerprint: bytes) -> StoredTurn | None:
+        """Read the latest turn with that fingerprint and without a key, with its deltas.
+
+        Only the last 64 turns of the session are looked at.
+        """
         ...
 
     async def turn(self, name: SessionName, turn: str) -> StoredTurn | None:

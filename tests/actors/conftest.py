@@ -52,7 +52,7 @@ from greenroom.actors.settings import (
 )
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.transcript import Sent
+from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.turn import (
     Progress,
     Route,
@@ -150,6 +150,15 @@ FAULT = TurnFailed.of(FailureKind.UPSTREAM_ERROR, "It broke.")
 
 def as_sent(*entries: TranscriptEntry) -> list[Sent]:
     return [Sent(entry, f"messages[{i}]") for i, entry in enumerate(entries)]
+
+
+def planned(transcript: Transcript, plan: Plan) -> tuple[TranscriptEntry, ...]:
+    """Return the entries as a plan leaves them."""
+    return (*transcript.entries[: plan.keep], *plan.added)
+
+
+def carry_out(transcript: Transcript, plan: Plan, answer: AssistantEntry) -> None:
+    transcript.replace(plan.keep, (*plan.added, answer))
 
 
 def open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:

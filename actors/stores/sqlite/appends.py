@@ -33,14 +33,20 @@ class _Place(NamedTuple):
 
 
 def accept(
-    db: sqlite3.Connection, name: SessionName, fence: Fence, turn: AcceptedTurn, fork: Fork | None
+    db: sqlite3.Connection,
+    name: SessionName,
+    fence: Fence,
+    turn: AcceptedTurn,
+    *,
+    fork: Fork | None = None,
+    lasts: float | None = None,
 ) -> Fence:
     """Append a turn's acceptance."""
     accepted = codec.encode_accepted(turn)
     added = b"".join(map(codec.encode_entry, turn.added)) if turn.added else None
     size = len(accepted) + len(added or b"")
     if fence.epoch == 0:
-        place = _create(db, name, turn.accepted, size, fork)
+        place = _create(db, name, turn.accepted, size, fork, lasts)
     elif fork is None:
         place = _claim(db, name, fence, 1, at=turn.accepted, turns=1, size=size)
     else:
@@ -151,7 +157,12 @@ def _claim(
 
 
 def _create(
-    db: sqlite3.Connection, name: SessionName, at: float, size: int, fork: Fork | None
+    db: sqlite3.Connection,
+    name: SessionName,
+    at: float,
+    size: int,
+    fork: Fork | None,
+    lasts: float | None,
 ) -> _Place:
     """Create the session of a first turn; raises Fenced or SourceMissing, with nothing changed."""
     source, lent = None, list[parts.Part]()
@@ -163,7 +174,8 @@ def _create(
     began = 0 if fork is None else fork.head
     rows = db.execute(
         "INSERT INTO session (agent, key, epoch, head, created, active, began, base, turns, live, size,"
-        " fork_source, fork_seq) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, 1, ?, ?, ?, ? FROM store "
+        " fork_source, fork_seq, lasts) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, 1, ?, ?, ?, ?, ? "
+        "FROM store "
         "WHERE true ON CONFLICT (agent, key) DO NOTHING RETURNING id, epoch, head",
         (
             name.agent,
@@ -176,6 +188,7 @@ def _create(
             size,
             source,
             None if fork is None else fork.seq,
+            lasts,
         ),
     ).fetchall()
     place = _place(rows, 1)

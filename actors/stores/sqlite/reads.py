@@ -42,6 +42,9 @@ class TurnRow(NamedTuple):
     replayable: bool
 
 
+LAST_TURNS = 64
+"""How many turns one that is tried again is looked for in."""
+
 _TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
 
 
@@ -70,9 +73,6 @@ def load(db: sqlite3.Connection, name: SessionName) -> SessionState | None:
                 _TURN + "WHERE session = ? AND end_seq IS NULL ORDER BY seq", (id_,)
             ).fetchall()
         ),
-        last=_stored_turn(
-            db, _TURN + "WHERE session = ? ORDER BY seq DESC LIMIT 1", (id_,), whole=False
-        ),
         reset=reset,
         fork=fork_of(agent, key, seq, began),
     )
@@ -80,13 +80,7 @@ def load(db: sqlite3.Connection, name: SessionName) -> SessionState | None:
 
 def foresee(db: sqlite3.Connection, fork: Fork) -> SessionState:
     """Read what a session that is forked so would wake to."""
-    row = db.execute(
-        "SELECT id, created, active FROM session WHERE agent = ? AND key = ?",
-        (fork.source.agent, fork.source.key),
-    ).fetchone()
-    if row is None:
-        raise SourceMissing(f"there is no session {fork.source.key!r} to fork from")
-    id_, created, active = row
+    id_, created, active = _source(db, fork)
     entries, earlier = _prompt(db, parts.lent(db, id_, fork))
     return SessionState(
         name=fork.source,
@@ -96,14 +90,13 @@ def foresee(db: sqlite3.Connection, fork: Fork) -> SessionState:
         entries=entries,
         earlier=earlier,
         open_turns=(),
-        last=None,
         fork=fork,
     )
 
 
-def earlier(db: sqlite3.Connection, name: SessionName) -> tuple[StoredEntry, ...]:
+def earlier(db: sqlite3.Connection, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
     """Read the live entries that the last summary stands for."""
-    live = _parts_of(db, name)
+    live = parts.lent(db, _source(db, of)[0], of) if isinstance(of, Fork) else _parts_of(db, of)
     summary = parts.last_summary(db, live)
     if summary is None or summary.upto is None:
         return ()
@@ -132,6 +125,20 @@ def find(db: sqlite3.Connection, name: SessionName, idempotency: str) -> StoredT
         "AND idempotency = ? ORDER BY seq DESC LIMIT 1",
         (name.agent, name.key, idempotency),
     )
+
+
+def find_again(db: sqlite3.Connection, name: SessionName, fingerprint: bytes) -> StoredTurn | None:
+    """Read the latest turn with that fingerprint and without a key, of the last turns."""
+    session = row_of(db, name)
+    if session is None:
+        return None
+    rows = db.execute(
+        _TURN + "WHERE session = ? ORDER BY seq DESC LIMIT ?", (session, LAST_TURNS)
+    ).fetchall()
+    for row in map(TurnRow._make, rows):
+        if row.idempotency is None and _open(row).fingerprint == fingerprint:
+            return stored_turn(db, row)
+    return None
 
 
 def turn(db: sqlite3.Connection, name: SessionName, turn: str) -> StoredTurn | None:
@@ -213,6 +220,18 @@ def _stored_turn(
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
     return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+
+
+def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:
+    """Return the row of a fork's source, and when that was created and active."""
+    row = db.execute(
+        "SELECT id, created, active FROM session WHERE agent = ? AND key = ?",
+        (fork.source.agent, fork.source.key),
+    ).fetchone()
+    if row is None:
+        raise SourceMissing(f"there is no session {fork.source.key!r} to fork from")
+    id_, created, active = row
+    return int(id_), created, active
 
 
 def _live_parts(db: sqlite3.Connection, session: int, began: int, base: int) -> list[Part]:

@@ -117,9 +117,17 @@ class SqliteStore:
     # Appends
 
     async def accept(
-        self, name: SessionName, fence: Fence, turn: AcceptedTurn, *, fork: Fork | None = None
+        self,
+        name: SessionName,
+        fence: Fence,
+        turn: AcceptedTurn,
+        *,
+        fork: Fork | None = None,
+        lasts: float | None = None,
     ) -> Fence:
-        return await self._writer.run(lambda db: appends.accept(db, name, fence, turn, fork))
+        return await self._writer.run(
+            lambda db: appends.accept(db, name, fence, turn, fork=fork, lasts=lasts)
+        )
 
     async def end(
         self, name: SessionName, fence: Fence, ends: Sequence[TurnEnd]
@@ -144,11 +152,14 @@ class SqliteStore:
     async def foresee(self, fork: Fork) -> SessionState:
         return await self._readers.run(lambda db: reads.foresee(db, fork))
 
-    async def earlier(self, name: SessionName) -> tuple[StoredEntry, ...]:
-        return await self._readers.run(lambda db: reads.earlier(db, name))
+    async def earlier(self, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
+        return await self._readers.run(lambda db: reads.earlier(db, of))
 
     async def find(self, name: SessionName, idempotency: str) -> StoredTurn | None:
         return await self._readers.run(lambda db: reads.find(db, name, idempotency))
+
+    async def find_again(self, name: SessionName, fingerprint: bytes) -> StoredTurn | None:
+        return await self._readers.run(lambda db: reads.find_again(db, name, fingerprint))
 
     async def turn(self, name: SessionName, turn: str) -> StoredTurn | None:
         return await self._readers.run(lambda db: reads.turn(db, name, turn))
@@ -170,7 +181,7 @@ class SqliteStore:
     # Whole sessions
 
     async def delete(self, name: SessionName) -> bool:
-        return await self._writer.run(lambda db: forgetting.delete(db, name), erases=True)
+        return await self._writer.run(lambda db: forgetting.delete(db, name), erases=bool)
 
     @asynccontextmanager
     async def export(self, name: SessionName) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -216,7 +227,7 @@ class SqliteStore:
         for step in _steps(retention, now):
             while True:
                 left = most - len(deleted) - forgotten
-                swept = await self._writer.run(partial(step, most=left), erases=True)
+                swept = await self._writer.run(partial(step, most=left), erases=_has_swept)
                 deleted += swept.deleted
                 forgotten += swept.forgotten
                 if not swept.more or left == 0:
@@ -232,9 +243,14 @@ class _Step(Protocol):
     def __call__(self, db: sqlite3.Connection, *, most: int) -> forgetting.Swept: ...
 
 
+def _has_swept(swept: forgetting.Swept) -> bool:
+    return bool(swept.deleted or swept.forgotten)
+
+
 def _steps(retention: Retention, now: float) -> Iterator[_Step]:
     if retention.max_idle is not None:
         yield partial(forgetting.delete_idle, before=now - retention.max_idle, now=now)
+    yield partial(forgetting.delete_passed, now=now)
     if retention.max_bytes is not None:
         yield partial(forgetting.delete_over, limit=retention.max_bytes, now=now)
     yield partial(forgetting.forget, before=now - retention.replay)

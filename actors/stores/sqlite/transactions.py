@@ -51,6 +51,11 @@ class Operation(Generic[T]):
         """Keep why nothing came of it."""
         self._value, self._error = None, error
 
+    @property
+    def is_done(self) -> bool:
+        """Whether it was done, and did not fail."""
+        return self._value is not None and self._error is None
+
     def result(self) -> T:
         """Return or raise what came of it."""
         if self._error is not None:

@@ -6,7 +6,9 @@ is cancelled leaves at once: an operation that has not begun is then not done; w
 and what came of it dropped.
 """
 
+<<<<<<< Updated upstream
 import sqlite3
+=======
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -35,10 +37,10 @@ _AGAIN = 0.2
 class Writer(Protocol):
     """How operations are done: each in a transaction, alone or with others."""
 
-    async def run(self, work: Work[T], *, erases: bool = False) -> T:
+    async def run(self, work: Work[T], *, erases: Callable[[T], bool] | None = None) -> T:
         """Do `work` durably and return what it does; raises `StoreFailed`, and what `work` raises.
 
-        If it `erases` something, that is soon in no file of the store.
+        `erases` says of that whether something was deleted, which is soon in no file of the store then.
         """
         ...
 
@@ -58,7 +60,7 @@ class HereWriter:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def run(self, work: Work[T], *, erases: bool = False) -> T:
+    async def run(self, work: Work[T], *, erases: Callable[[T], bool] | None = None) -> T:
         del erases  # there is no log
         await trio.lowlevel.checkpoint()
         operation = Operation(work)
@@ -70,12 +72,19 @@ class HereWriter:
 class _Handed(Operation[T]):
     """An operation on its way; `task` is who waits for it, None once nobody does."""
 
-    __slots__ = ("erases", "task")
+    __slots__ = ("_erases", "task")
 
-    def __init__(self, work: Work[T], erases: bool, task: trio.lowlevel.Task) -> None:
+    def __init__(
+        self, work: Work[T], erases: Callable[[T], bool] | None, task: trio.lowlevel.Task
+    ) -> None:
         super().__init__(work)
-        self.erases = erases
+        self._erases = erases
         self.task: trio.lowlevel.Task | None = task
+
+    @property
+    def has_erased(self) -> bool:
+        """Whether it was done, and something was deleted by it."""
+        return self._erases is not None and self.is_done and self._erases(self.result())
 
 
 class ThreadWriter:
@@ -96,7 +105,7 @@ class ThreadWriter:
         """Start the thread."""
         self._thread.start()
 
-    async def run(self, work: Work[T], *, erases: bool = False) -> T:
+    async def run(self, work: Work[T], *, erases: Callable[[T], bool] | None = None) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             self._room.acquire_nowait()
@@ -150,7 +159,7 @@ class ThreadWriter:
                 self._do([handed for handed in batch if handed.task is not None])
                 self._in_trio(partial(self._wake, batch))
             since_checkpoint += len(batch)
-            erased = erased or any(handed.erases for handed in batch)
+            erased = erased or any(handed.has_erased for handed in batch)
             if erased:
                 erased = not self._transactions.checkpoint(truncate=True)
                 since_checkpoint = 0
