@@ -29,7 +29,8 @@ from greenroom.actors.window import (
     with_short_results,
 )
 
-_TOLD = "What was said in this conversation before, in short:\n\n"
+TOLD = "What was said in this conversation before, in short:\n\n"
+"""What a model is told before a summary."""
 
 _SAFE_CHARACTERS = 3
 """Characters for a token, where a text has to fit whatever it is."""
@@ -191,7 +192,7 @@ def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
     """Return a summary as a model is shown it."""
     if summary is None:
         return ()
-    text = () if summary.text is None else (SystemEntry(_TOLD + summary.text),)
+    text = () if summary.text is None else (SystemEntry(TOLD + summary.text),)
     return (*text, *summary.pinned)
 
 

@@ -26,7 +26,7 @@ class _Filling:
         """Append a turn, accepted and ended."""
         db, name = self.opened.db, name_of(session)
         turn = accepted(_BEGAN + self._turns)
-        fence = appends.accept(db, name, fence, turn, None)
+        fence = appends.accept(db, name, fence, turn)
         fence, _ = appends.end(db, name, fence, ended(turn))
         self._turns += 1
         if self._turns % _TURNS_A_COMMIT == 0:

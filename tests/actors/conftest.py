@@ -283,9 +283,12 @@ def turn_of(
     *entries: Entry,
     ephemeral: bool = False,
     streamed: bool = True,
+    once: bool = False,
     sender: Sender = ANYBODY,
 ) -> TurnRequest:
-    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
+    return TurnRequest(
+        id_, HERE, entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+    )
 
 
 def draft_of(prompt: Prompt) -> Draft:
@@ -340,12 +343,15 @@ class Stage:
         *entries: Entry,
         ephemeral: bool = False,
         streamed: bool = True,
+        once: bool = False,
         sender: Sender = ANYBODY,
     ) -> OpenStream[TurnEvent]:
         """A turn's stream, to be entered."""
         self.turns += 1
         id_ = f"t{self.turns}"
-        turn = turn_of(id_, *entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
+        turn = turn_of(
+            id_, *entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+        )
         sessions = self.host.passing if ephemeral else self.host.sessions
         return sessions.address(key).stream(Submit(turn))
 
@@ -355,11 +361,14 @@ class Stage:
         *entries: Entry,
         ephemeral: bool = False,
         streamed: bool = True,
+        once: bool = False,
         sender: Sender = ANYBODY,
     ) -> Outcome:
         """A whole turn."""
         events: list[TurnEvent] = []
-        stream_of = self.open(key, *entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
+        stream_of = self.open(
+            key, *entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+        )
         try:
             async with stream_of as stream:
                 async for event in stream:

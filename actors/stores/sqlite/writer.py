@@ -6,9 +6,7 @@ is cancelled leaves at once: an operation that has not begun is then not done; w
 and what came of it dropped.
 """
 
-<<<<<<< Updated upstream
 import sqlite3
-=======
 import threading
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,6 +1,5 @@
 """Any store: what is read is what was written, and waking reads no more than it needs."""
 
-import msgspec
 import pytest
 
 from greenroom.actors.channels.channel import (
@@ -48,7 +47,7 @@ async def test_of_a_session_that_is_not_there_nothing_is_read(store: Store) -> N
     assert await store.transcript(NAME, cut=True) == ()
 
 
-async def test_waking_reads_fence_times_transcript_and_the_last_turn(store: Store) -> None:
+async def test_waking_reads_fence_times_and_transcript(store: Store) -> None:
     fence, entries = await talk(store, turns=2, at=1000.0)
     fence, added = await say(store, NAME, fence, "t3", at=2000.0)
     state = await store.load(NAME)
@@ -58,18 +57,15 @@ async def test_waking_reads_fence_times_transcript_and_the_last_turn(store: Stor
     assert (state.created, state.active, state.reset) == (1000.0, 2000.0, None)
     assert state.entries == (*entries, *added)
     assert (state.earlier, state.open_turns, state.fork) == (False, (), None)
-    end = msgspec.structs.replace(finished("t3", at=2000.0), deltas=())
-    assert state.last == StoredTurn(accepted("t3", at=2000.0), end)
 
 
-async def test_the_last_turn_may_be_an_open_one(store: Store) -> None:
+async def test_an_open_turn_is_told_as_it_was_accepted(store: Store) -> None:
     fence, _ = await talk(store)
     turn = accepted("t2", "One", "Two", at=2000.0, keep_to=3, streamed=False)
     await store.accept(NAME, fence, turn)
     state = await store.load(NAME)
     assert state is not None
     assert state.open_turns == (turn,)
-    assert state.last == StoredTurn(turn, None)
 
 
 async def test_open_turns_are_told_in_order(store: Store) -> None:
@@ -80,7 +76,6 @@ async def test_open_turns_are_told_in_order(store: Store) -> None:
     state = await store.load(NAME)
     assert state is not None
     assert [turn.id for turn in state.open_turns] == ["b", "c"]
-    assert state.last == StoredTurn(accepted("c"), None)
 
 
 async def test_waking_reads_the_last_summary_and_what_is_behind_what_it_stands_for(
@@ -193,6 +188,31 @@ async def test_a_client_s_own_key_finds_the_latest_turn_that_has_it(store: Store
     await store.accept(OTHER, Fence(), accepted("t4", idempotency="theirs"))
     assert await store.find(NAME, "theirs") is None
     assert await store.find(NAME, "") is None
+
+
+async def test_a_turn_is_found_again_by_its_fingerprint_the_latest_and_only_without_a_key(
+    store: Store,
+) -> None:
+    said = {"fingerprint": b"same"}
+    fence = await store.accept(NAME, Fence(), accepted("t1", **said))
+    fence, _ = await store.end(NAME, fence, (finished("t1"),))
+    assert await store.find_again(NAME, b"same") == StoredTurn(
+        accepted("t1", **said), finished("t1")
+    )
+    fence = await store.accept(NAME, fence, accepted("t2", **said))
+    assert await store.find_again(NAME, b"same") == StoredTurn(accepted("t2", **said), None)
+    await store.accept(NAME, fence, accepted("t3", idempotency="key", **said))
+    assert await store.find_again(NAME, b"same") == StoredTurn(accepted("t2", **said), None)
+    assert await store.find_again(NAME, b"other") is None
+    assert await store.find_again(OTHER, b"same") is None
+
+
+@pytest.mark.parametrize("since", [63, 64])
+async def test_a_turn_is_found_again_among_the_last_64(store: Store, since: int) -> None:
+    fence = await store.accept(NAME, Fence(), accepted("t", fingerprint=b"same"))
+    for number in range(since):
+        fence = await store.accept(NAME, fence, accepted(f"t{number}"))
+    assert (await store.find_again(NAME, b"same") is not None) == (since < 64)
 
 
 # Transcripts

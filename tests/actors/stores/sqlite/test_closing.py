@@ -81,7 +81,7 @@ async def test_past_its_deadline_what_has_begun_is_cut_short_and_the_rest_fails(
     async def accept(n: int) -> None:
         name = SessionName("main", str(n))
         try:
-            await writer.run(lambda db: appends.accept(db, name, Fence(), accepted(), None))
+            await writer.run(lambda db: appends.accept(db, name, Fence(), accepted()))
         except StoreFailed as error:
             failed.append(str(error))
 

@@ -204,7 +204,7 @@ async def test_where_a_store_is_damaged_it_fails_and_elsewhere_it_does_not(path:
         file.write(b"\xa5" * 4096)
     async with SqliteStore.open(path) as store:
         with pytest.raises(StoreFailed, match="damaged; 'greenroom store check'"):
-            await store.load(NAME)
+            await store.turn(NAME, "t1")
         with pytest.raises(StoreFailed, match="damaged"):
             await store.accept(OTHER, Fence(), accepted())
         assert await store.load(OTHER) is None

@@ -25,15 +25,15 @@ IN_ORDER = re.compile(r"SCAN s(ession)? USING (COVERING )?INDEX session_by_activ
 
 def begin(db: sqlite3.Connection) -> tuple[Fence, Fence]:
     """Two sessions, the second a fork of the first; what each may be appended with."""
-    fence = appends.accept(db, NAME, Fence(), accepted(idempotency="key"), None)
+    fence = appends.accept(db, NAME, Fence(), accepted(idempotency="key"))
     fence, _ = appends.end(db, NAME, fence, (finished(),))
     fence, _ = appends.compact(db, NAME, fence, "t1", SummaryEntry("1"), 3)
-    other = appends.accept(db, OTHER, Fence(), accepted("u1"), Fork(NAME, 9, fence.head))
+    other = appends.accept(db, OTHER, Fence(), accepted("u1"), fork=Fork(NAME, 9, fence.head))
     return fence, other
 
 
 def append(db: sqlite3.Connection, fence: Fence, other: Fence) -> None:
-    fence = appends.accept(db, NAME, fence, accepted("t2"), None)
+    fence = appends.accept(db, NAME, fence, accepted("t2"))
     fence, _ = appends.end(db, NAME, fence, (finished("t2", cut_from=2),))
     appends.reset(db, NAME, fence, 2000.0)
     appends.end(db, OTHER, other, (finished("u1", cut_from=1),))
@@ -44,6 +44,7 @@ def read(db: sqlite3.Connection, _: Fence, __: Fence) -> None:
         reads.load(db, name)
         reads.earlier(db, name)
         reads.find(db, name, "key")
+        reads.find_again(db, name, b"same")
         reads.turn(db, name, "t1")
         reads.transcript(db, name, 0, 100, cut=True)
         reads.transcript(db, name, 3, 100, cut=False)
@@ -69,6 +70,7 @@ def delete(db: sqlite3.Connection, _: Fence, __: Fence) -> None:
 
 def retain(db: sqlite3.Connection, _: Fence, __: Fence) -> None:
     forgetting.forget(db, 5000.0, 10)
+    forgetting.delete_passed(db, 5000.0, 10)
     forgetting.delete_idle(db, 5000.0, 5000.0, 10)
     forgetting.delete_over(db, 1, 5000.0, 10)
 
