@@ -1,5 +1,7 @@
 """A fork begins with what another session has said, and neither hears of the other after that."""
 
+from collections.abc import Sequence
+
 from trio import sleep
 
 from greenroom.actors.draft import TOLD
@@ -103,7 +105,7 @@ async def test_a_client_may_send_all_that_its_source_has_said_also_what_that_has
         for text in "abc":
             await stage.ask("k", user(text))
         await stage.host.sessions.address("k").ask(Reset())
-        told = [user("d"), said("Yes."), user("e"), said("Yes.")]
+        told: Sequence[TranscriptEntry] = (user("d"), said("Yes."), user("e"), said("Yes."))
         await stage.ask("k", user("d"))
         await stage.ask("k", user("e"))
     entries = await store.transcript(source)

@@ -193,16 +193,19 @@ async def test_a_client_s_own_key_finds_the_latest_turn_that_has_it(store: Store
 async def test_a_turn_is_found_again_by_its_fingerprint_the_latest_and_only_without_a_key(
     store: Store,
 ) -> None:
-    said = {"fingerprint": b"same"}
-    fence = await store.accept(NAME, Fence(), accepted("t1", **said))
+    fence = await store.accept(NAME, Fence(), accepted("t1", fingerprint=b"same"))
     fence, _ = await store.end(NAME, fence, (finished("t1"),))
     assert await store.find_again(NAME, b"same") == StoredTurn(
-        accepted("t1", **said), finished("t1")
+        accepted("t1", fingerprint=b"same"), finished("t1")
     )
-    fence = await store.accept(NAME, fence, accepted("t2", **said))
-    assert await store.find_again(NAME, b"same") == StoredTurn(accepted("t2", **said), None)
-    await store.accept(NAME, fence, accepted("t3", idempotency="key", **said))
-    assert await store.find_again(NAME, b"same") == StoredTurn(accepted("t2", **said), None)
+    fence = await store.accept(NAME, fence, accepted("t2", fingerprint=b"same"))
+    assert await store.find_again(NAME, b"same") == StoredTurn(
+        accepted("t2", fingerprint=b"same"), None
+    )
+    await store.accept(NAME, fence, accepted("t3", idempotency="key", fingerprint=b"same"))
+    assert await store.find_again(NAME, b"same") == StoredTurn(
+        accepted("t2", fingerprint=b"same"), None
+    )
     assert await store.find_again(NAME, b"other") is None
     assert await store.find_again(OTHER, b"same") is None
 
