@@ -2,8 +2,9 @@
 
 import msgspec
 
-from greenroom.actors.recent import FirstTries, Recent
-from greenroom.actors.session import Session, SessionMessage
+from greenroom.actors.recent import Firsts, FirstTries, Recent
+from greenroom.actors.session import Session
+from greenroom.actors.session_messages import SessionMessage
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.surroundings import Surroundings
 from greenroom.runtime import Actor, Directory, Request
@@ -35,6 +36,7 @@ class Rooms:
         self, settings: AgentSettings, limits: SessionLimits, surroundings: Surroundings
     ) -> None:
         self.recent = Recent()
+        self.firsts = Firsts()
         first_tries = FirstTries()
 
         def lasting(key: str) -> Session:

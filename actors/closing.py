@@ -6,8 +6,7 @@ from it. Of a turn that nobody has seen anything of nothing is kept: whoever sen
 """
 
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.known import ENDED_CODE
+from greenroom.actors.failure import ENDED_CODE, Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
 from greenroom.actors.stores.store import Fenced, TurnEnd, TurnState
 from greenroom.actors.turn import TurnEnded, TurnRequest
@@ -43,12 +42,17 @@ def end_of(
     )
 
 
+def unbegun(turn: TurnRequest, recording: Recording, failure: Failure, now: float) -> TurnEnd:
+    """Return the end of a turn that never ran."""
+    return TurnEnd(turn.id, _state(recording, failure), now, failure=failure)
+
+
 def outcome_of(end: TurnEnd) -> TurnEnded | Failure:
     """Return what a turn's readers are told of its end."""
     if end.failure is not None:
         return end.failure
     assert end.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
-    return TurnEnded(end.reason, end.usage, end.cost)
+    return TurnEnded(end.reason, end.usage, end.cost, end.ended)
 
 
 def ended_by(whom: str) -> Failure:
@@ -72,11 +76,6 @@ def store_failure(error: Exception) -> TurnFailed:
 def stopping() -> TurnFailed:
     """Return the failure of a turn whose session is at its end."""
     return TurnFailed.of(FailureKind.STOPPING, "The session is stopping. Try again.")
-
-
-def session_busy(message: str) -> TurnFailed:
-    """Return the refusal of what a session's turn is in the way of."""
-    return TurnFailed.of(FailureKind.CONFLICT, message, code="session_busy")
 
 
 def _state(recording: Recording, failure: Failure | None) -> TurnState:

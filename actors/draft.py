@@ -17,6 +17,7 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.transcript import Sent
+from greenroom.actors.turn import TurnRequest
 from greenroom.actors.window import (
     Cut,
     Estimate,
@@ -62,7 +63,8 @@ class Draft:
     """The prompt of one turn; `window` is its model's, in tokens, None if nobody knows it.
 
     `blank` has all of the prompt but its entries. Of these, `instructions` come first; `summary` stands
-    for what was summed up before; `old` are the journal's, and `new` the turn's own.
+    for what was summed up before; `old` are the journal's, and `new` the turn's own. A `whole` prompt is
+    not to be made shorter.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Draft:
         window: int | None,
         estimate: Estimate,
         shortening: Shortening,
+        whole: bool = False,
     ) -> None:
         self._blank = blank
         self._instructions = instructions
@@ -84,6 +87,7 @@ class Draft:
         self._new = new
         self._window = window
         self._estimate = estimate
+        self._whole = whole
         self.shortening = shortening
 
     def prompt(self) -> Prompt:
@@ -96,7 +100,7 @@ class Draft:
         )
         if self._has_long_results:
             entries = with_short_results(entries, self._estimate, self._longest_result)
-        return msgspec.structs.replace(self._blank, entries=entries)
+        return msgspec.structs.replace(self._blank, entries=tuple(map(_as_shown, entries)))
 
     def size(self) -> int:
         """Return about how many tokens it takes."""
@@ -107,7 +111,7 @@ class Draft:
 
     def due(self) -> Cut | None:
         """Return what to sum up because the prompt is about to outgrow its window, if it is."""
-        if self._window is None or self.size() <= self._window * self.shortening.at:
+        if self._window is None or self._whole or self.size() <= self._window * self.shortening.at:
             return None
         return self._cut(self._window * self.shortening.keep)
 
@@ -156,6 +160,8 @@ class Draft:
 
     def _cut(self, keep: float) -> Cut | None:
         """Cut so that the whole takes about `keep` tokens, if that can be."""
+        if self._whole:
+            return None
         left = round(keep) - self._estimate.scaled(self._fixed_size)
         return find_cut(self._old.entries, self._estimate, max(left, 0))
 
@@ -182,10 +188,23 @@ class Draft:
     @property
     def _has_long_results(self) -> bool:
         """Whether a tool's result may be longer than that."""
-        if self._window is None:
+        if self._window is None or self._whole:
             return False
         longest = max(self._old.longest_result, measured(self._new).longest_result)
         return self._estimate.scaled(longest) > self._longest_result
+
+
+def blank_of(turn: TurnRequest) -> Prompt:
+    """Return all of a turn's prompt but its entries."""
+    return Prompt(
+        model=turn.route.model,
+        entries=(),
+        tools=turn.tools,
+        tool_choice=turn.tool_choice,
+        parallel_tool_calls=turn.parallel_tool_calls,
+        sampling=turn.sampling,
+        extra=turn.extra,
+    )
 
 
 def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
@@ -197,14 +216,24 @@ def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
 
 
 def split(
-    instructions: str | None, entries: Sequence[Entry]
+    instructions: str | None, entries: Sequence[Entry], places: Sequence[str] = ()
 ) -> tuple[list[SystemEntry], list[Sent]]:
-    """Tell the instructions of a turn, its agent's first, from what belongs into the transcript."""
+    """Tell the instructions of a turn, its agent's first, from what belongs into the transcript.
+
+    `places` says where each entry stood in its request; without it they were its messages.
+    """
     told_first = [] if instructions is None else [SystemEntry(instructions)]
     sent: list[Sent] = []
     for index, entry in enumerate(entries):
         if isinstance(entry, SystemEntry):
             told_first.append(entry)
         else:
-            sent.append(Sent(entry, f"messages[{index}]"))
+            sent.append(Sent(entry, places[index] if places else f"messages[{index}]"))
     return told_first, sent
+
+
+def _as_shown(entry: Entry) -> Entry:
+    """Return an entry as a model is shown it: what instructs is the system's there."""
+    if isinstance(entry, UserEntry) and entry.role != "user":
+        return SystemEntry(entry.content)
+    return entry

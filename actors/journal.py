@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import msgspec
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.known import CRASH_CODE, is_of
+from greenroom.actors.failure import CRASH_CODE, Failure, FailureKind, TurnFailed
+from greenroom.actors.known import is_of
 from greenroom.actors.past import Past
 from greenroom.actors.stores.store import (
     AcceptedTurn,
@@ -36,7 +36,7 @@ CRASHED = Failure(
 class Planned(msgspec.Struct, frozen=True):
     """What a turn is to make of a session, whose transcript begins with `fork` if there is one.
 
-    `past` is what the plan was made on; it is the session's own once the turn is accepted.
+    `past` is what the plan was made on; it is the session's own once the turn has ended.
     """
 
     plan: Plan
@@ -45,22 +45,24 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 class Journal:
-    """One session's journal, from its waking on; `store` is None for a session that passes.
+    """One session's journal, from its waking on; `active` is when it was appended to, in Unix seconds.
 
-    `active` is when something was appended last, in Unix seconds.
+    One that `passes` begins empty, or with what it takes from another session in the store, and leaves
+    nothing there.
     """
 
-    def __init__(self, name: SessionName, store: Store | None) -> None:
+    def __init__(self, name: SessionName, store: Store, *, passes: bool = False) -> None:
         self.name = name
         self.past = Past()
         self.active: float | None = None
-        self._store = store
+        self._source = store
+        self._store = None if passes else store
         self._fence = Fence()
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing was ever said in it."""
-        return self._fence.head == 0
+        """Whether the store has nothing of it."""
+        return self._fence.epoch == 0
 
     async def open(self, now: float) -> None:
         """Read the session, and close what a crash left open; raises `StoreFailed`, `Fenced`."""
@@ -79,27 +81,27 @@ class Journal:
     # What it has
 
     async def plan(
-        self, sent: Sequence[Sent], *, fork: Fork | None = None, instead_of: str | None = None
+        self,
+        sent: Sequence[Sent],
+        *,
+        appends: bool = False,
+        fork: Fork | None = None,
+        instead_of: str | None = None,
     ) -> Planned:
         """Plan the turn that `sent` asks for; nothing changes by it.
 
-        With `fork`, the session is new and begins with that. The turn comes in the place of `instead_of`,
-        of which nothing counts, if nothing was said since.
+        With `fork`, the session is new and begins with that. What `appends` is all new. The turn comes in
+        the place of `instead_of`, of which nothing counts, if nothing was said since.
 
         Raises:
-            TurnFailed: as `Transcript.reconcile` does.
+            TurnFailed: as `Transcript.reconcile` or `append` does.
             StoreFailed: what it needs of the past cannot be read.
         """
-        past = self.past
-        if fork is not None:
-            assert self._store is not None, "a session that passes is never forked"  # noqa: S101
-            past = Past.of(await self._store.foresee(fork))
+        past = self.past if fork is None else Past.of(await self._source.foresee(fork))
         try:
-            return Planned(past.plan(sent, instead_of), past, fork)
+            return Planned(past.plan(sent, instead_of, appends=appends), past, fork)
         except EarlierNeeded:
-            assert self._store is not None, "only a store has more than is here"  # noqa: S101
-            of = self.name if fork is None else fork
-            past = past.with_earlier(await self._store.earlier(of))
+            past = past.with_earlier(await self._source.earlier(fork or self.name))
             return Planned(past.plan(sent, instead_of), past, fork)
 
     async def find(self, sender: Sender, now: float, since: float) -> StoredTurn | None:
@@ -119,15 +121,21 @@ class Journal:
             found = await self._store.find_again(self.name, sender.fingerprint)
         return found if found is not None and is_of(sender, found, now, since) else None
 
-    async def fork(self, source: SessionName, seq: int | None) -> Fork:
-        """Return the fork of a session as it stands, up to `seq`.
+    async def entry(self, seq: int) -> StoredEntry | None:
+        """Return the live entry of a number, None if there is none; raises `StoreFailed`."""
+        found = await self._source.transcript(self.name, after=seq - 1, limit=1)
+        return found[0] if found and found[0].seq == seq else None
+
+    async def fork(
+        self, source: SessionName, seq: int | None, *, as_it_stood: bool = False
+    ) -> Fork:
+        """Return the fork of a session up to `seq`, as it stands, or as it stood at that number.
 
         Raises:
             TurnFailed: NOT_FOUND, there is no such session.
             StoreFailed: it cannot be read.
         """
-        assert self._store is not None, "a session that passes is never forked"  # noqa: S101
-        state = await self._store.load(source)
+        state = await self._source.load(source)
         if state is None:
             raise TurnFailed.of(
                 FailureKind.NOT_FOUND,
@@ -136,7 +144,8 @@ class Journal:
                 code="session_not_found",
             )
         head = state.fence.head
-        return Fork(source, head if seq is None else min(seq, head), head)
+        upto = head if seq is None else min(seq, head)
+        return Fork(source, upto, upto if as_it_stood else head)
 
     # What is added to it
 
@@ -159,28 +168,29 @@ class Journal:
             streamed=turn.streamed,
             keep_to=planned.past.keep_to(plan),
             added=plan.added,
+            request=turn.request,
         )
         if self._store is not None:
             self._fence = await self._store.accept(
                 self.name, self._fence, accepted, fork=planned.fork, lasts=lasts
             )
-        self.past = planned.past
         return accepted
 
-    async def end(self, plan: Plan, end: TurnEnd) -> int:
-        """Append a turn's end, with which `plan` is carried out if the end has entries.
+    async def end(self, planned: Planned, end: TurnEnd) -> int:
+        """Append a turn's end, with which its plan is carried out if the end has entries.
 
         Returns how many entries were cut; raises `StoreFailed`, `Fenced`.
         """
-        cut = 0
+        past, plan, cut = planned.past, planned.plan, 0
         if end.entries:
-            cut_from, cut = self.past.cut(plan)
+            cut_from, cut = past.cut(plan)
             end = msgspec.structs.replace(end, cut_from=cut_from)
         if self._store is not None:
             self._fence, entries = await self._store.end(self.name, self._fence, (end,))
         else:
             entries = tuple(StoredEntry(0, end.id, entry) for entry in end.entries)
-        self.past.end(plan, entries)
+        past.end(plan, entries)
+        self.past = past
         self.active = end.ended
         return cut
 
@@ -190,6 +200,22 @@ class Journal:
             upto = self.past.number(many - 1)
             self._fence, _ = await self._store.compact(self.name, self._fence, turn, summary, upto)
         self.past = self.past.compacted(many, summary)
+
+    async def annotate(self, attributes: bytes, now: float) -> None:
+        """Keep `attributes` with the session, new or not; raises `StoreFailed`, `Fenced`."""
+        assert self._store is not None, "a session that passes has no attributes"  # noqa: S101
+        self._fence = await self._store.annotate(self.name, self._fence, attributes, now)
+
+    async def erase(self, seq: int) -> None:
+        """Take one entry out of the transcript.
+
+        Raises:
+            ValueError: there is no such entry of its own.
+            StoreFailed, Fenced.
+        """
+        assert self._store is not None, "nobody knows the numbers of one that passes"  # noqa: S101
+        self._fence = await self._store.erase(self.name, self._fence, seq)
+        self.past = self.past.without(seq)
 
     async def reset(self, now: float) -> None:
         """Begin the transcript anew; raises `StoreFailed`, `Fenced`."""
@@ -207,9 +233,9 @@ def _closed(turn: AcceptedTurn, now: float) -> TurnEnd:
     """Return the end of a turn that nobody ended.
 
     The client of a streamed one may have seen a part, so what it said stays, with an answer that was
-    cut off at once; of any other nobody has seen anything.
+    cut off at once; of any other, and of one that was still waiting, nobody has seen anything.
     """
-    if not turn.streamed:
+    if not turn.streamed or not turn.added:
         return TurnEnd(turn.id, TurnState.INTERRUPTED, now, failure=CRASHED)
     return TurnEnd(
         turn.id,

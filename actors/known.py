@@ -7,20 +7,21 @@ turn, if that runs or has just ended.
 
 import msgspec
 
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.closing import outcome_of
+from greenroom.actors.failure import (
+    CRASH_CODE,
+    ENDED_CODE,
+    FailureKind,
+    TurnFailed,
+)
 from greenroom.actors.recording import Recording
 from greenroom.actors.stores.store import AcceptedTurn, StoredTurn, TurnEnd, TurnState
-from greenroom.actors.turn import Sender, TurnEnded, TurnStarted
+from greenroom.actors.turn import Sender, TurnAccepted, TurnStarted
 
 KEY_LASTS_S = 86_400.0
 """How long a client's own key names its turn."""
 RETRY_LASTS_S = 60.0
 """How long after a turn's end an SDK may still try it again; they wait 8 s at most between two tries."""
-
-CRASH_CODE = "turn_interrupted"
-"""The code of a turn that nobody ended: the gateway went down meanwhile."""
-ENDED_CODE = "turn_ended"
-"""The code of a turn that somebody ended who goes on from what it has said."""
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -139,13 +140,9 @@ def _is_untold(stored: StoredTurn) -> bool:
 def _recording(accepted: AcceptedTurn, end: TurnEnd) -> Recording:
     assert end.served is not None, "a turn that told something was served"  # noqa: S101
     started = TurnStarted(accepted.id, end.served, accepted.model, accepted.created)
-    outcome: TurnEnded | Failure
-    if end.reason is not None:
-        outcome = TurnEnded(end.reason, end.usage, end.cost)
-    else:
-        assert end.failure is not None, "a turn ends well or with a failure"  # noqa: S101
-        outcome = end.failure
-    return Recording.of(started, end.deltas, outcome)
+    recording = Recording.of(started, end.deltas, outcome_of(end))
+    recording.accepted = TurnAccepted(accepted.id, accepted.model, accepted.created)
+    return recording
 
 
 def _check_body(sender: Sender, fingerprint: bytes) -> None:

@@ -50,16 +50,22 @@ class Past:
 
     # What a turn is to make of it
 
-    def plan(self, sent: Sequence[Sent], instead_of: str | None) -> Plan:
+    def plan(self, sent: Sequence[Sent], instead_of: str | None, *, appends: bool = False) -> Plan:
         """Plan the turn that `sent` asks for, in place of the turn `instead_of` if that was the last.
 
         Raises:
-            TurnFailed, EarlierNeeded: as `Transcript.reconcile` does.
+            TurnFailed, EarlierNeeded: as `Transcript.reconcile` does, or `append` if it `appends`.
         """
         transcript, place = self._transcript, self._place_of(instead_of)
         if place is not None:
             transcript = Transcript(transcript.entries[:place])
+        if appends:
+            return transcript.append(sent)
         return transcript.reconcile(sent, whole=not self.has_earlier)
+
+    def append(self, sent: Sequence[Sent]) -> Plan:
+        """Plan to add all of `sent`, whose last calls may stay open; raises as `Transcript.append`."""
+        return self._transcript.append(sent, complete=False)
 
     def shown(self, plan: Plan) -> tuple[SummaryEntry | None, Measured]:
         """Return what a model is shown of what was said: a summary, and the entries behind it."""
@@ -86,6 +92,17 @@ class Past:
         """Whether tool calls wait for their results."""
         return self._transcript.has_open_calls
 
+    def ends_with(self, turn: str) -> bool:
+        """Say whether a turn is the last of which there is anything; "" for none at all."""
+        if not turn:
+            return not self._stored and self.summary is None and not self.has_earlier
+        return bool(self._stored) and self._stored[-1].turn == turn
+
+    @property
+    def unchanged(self) -> Plan:
+        """The plan that adds nothing and cuts nothing."""
+        return Plan(len(self._stored), ())
+
     def number(self, place: int) -> int:
         """Return the sequence number of an entry, counted from 0."""
         return self._stored[place].seq
@@ -110,6 +127,15 @@ class Past:
     def compacted(self, many: int, summary: SummaryEntry) -> "Past":
         """Return it with a summary of its first entries, none of which is summed up yet."""
         return Past(self._stored[many:], summary, has_earlier=True)
+
+    def without(self, seq: int) -> "Past":
+        """Return it without the entry of that number."""
+        return Past(
+            [stored for stored in self._stored if stored.seq != seq],
+            self.summary,
+            summarised=self.summarised - any(s.seq == seq for s in self._stored[: self.summarised]),
+            has_earlier=self.has_earlier,
+        )
 
     def _place_of(self, turn: str | None) -> int | None:
         """Return where the entries of a turn begin, if they are the last."""

@@ -11,7 +11,7 @@ from greenroom.actors.recording import Recording
 from greenroom.actors.turn import Sender
 
 MOST_REQUESTS = 20_000
-"""Requests that are known at once, in each of the two memories."""
+"""Requests that are known at once, in each of these memories."""
 _DELTA_BYTES = 120
 """What a delta takes in memory beside its text."""
 
@@ -39,6 +39,27 @@ class FirstTries:
     def since(self, session: str, sender: Sender) -> float:
         """Return when a request came first, as far as it is known; Unix seconds."""
         return self._times.get((session, sender.fingerprint), 0.0)
+
+
+class Firsts:
+    """Sessions that requests have of their own, for SDKs that ask again; bounded, the oldest go first.
+
+    Whether a request is really known is its session's to say.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[bytes, str] = OrderedDict()
+
+    def find(self, sender: Sender) -> str | None:
+        """Return where a request was answered that says of itself that it was sent before."""
+        return self._sessions.get(sender.fingerprint) if sender.retry else None
+
+    def keep(self, sender: Sender, session: str) -> None:
+        """Remember where a request is answered."""
+        self._sessions[sender.fingerprint] = session
+        self._sessions.move_to_end(sender.fingerprint)
+        if len(self._sessions) > MOST_REQUESTS:
+            self._sessions.popitem(last=False)
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ import trio
 from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import Delta, Deltas
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.turn import OnDisconnect, TurnEnded, TurnStarted
+from greenroom.actors.turn import OnDisconnect, TurnAccepted, TurnEnded, TurnStarted
 from greenroom.runtime import StreamPort
 
 LEFT = Failure(FailureKind.INTERRUPTED, "The client left before the answer was whole.")
@@ -27,6 +27,7 @@ class Recording:
         self.scope = trio.CancelScope()
         self.answer = Answer()
         self.deltas: list[Delta] = []
+        self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
         self.stopped: Failure | None = None
         self.keeps = True
@@ -68,6 +69,11 @@ class Recording:
             self.scope.cancel()
 
     # What it tells
+
+    def accept(self, event: TurnAccepted) -> None:
+        """Take down that the turn is taken."""
+        self.accepted = event
+        self._tell()
 
     def start(self, event: TurnStarted) -> None:
         """Take down that the model has begun."""

@@ -29,7 +29,8 @@ class Wish(msgspec.Struct, frozen=True):
 
     `model` is what an OpenAI client puts there; `agent`, `session_key` and `override` (of the model)
     are None where the caller leaves them open; `user` is given only where it shall derive a session.
-    `once` is a digest of the caller's own name of the request: without a session, it makes one.
+    `once` is a digest of the caller's own name of the request: without a session, it makes one. `own` is
+    the name of a session that is to be the request's own, and to stay.
     """
 
     model: str
@@ -38,6 +39,7 @@ class Wish(msgspec.Struct, frozen=True):
     override: str | None = None
     user: str | None = None
     once: str | None = None
+    own: str | None = None
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -90,6 +92,8 @@ class Selector:
             session = key
         elif wish.user is not None:
             session = _user_key(agent.id, wish.user)
+        elif wish.own is not None:
+            session = f"agent:{agent.id}:resp:{wish.own}"
         elif wish.once is not None:
             session, once = f"agent:{agent.id}:once:{wish.once}", True
         else:

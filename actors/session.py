@@ -5,39 +5,45 @@ first, whether a request is known already, what of a conversation is new. A turn
 it runs, and its end is there before its client hears of it.
 """
 
-from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable
 from typing import TypeVar, assert_never
 
-import msgspec
-
+from greenroom.actors.changes import change
 from greenroom.actors.closing import (
     end_of,
     ended_by,
     internal,
     outcome_of,
-    session_busy,
     stopping,
     store_failure,
+    unbegun,
 )
-from greenroom.actors.draft import Draft, split
-from greenroom.actors.entries import Prompt, SystemEntry
+from greenroom.actors.draft import Draft, blank_of, split
+from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
 from greenroom.actors.journal import CRASHED, Journal, Planned
-from greenroom.actors.known import (
-    KEY_LASTS_S,
-    Replay,
-    Verdict,
-    is_same,
-    nothing_to_resume,
-    recall,
-    recall_unended,
-)
+from greenroom.actors.known import KEY_LASTS_S, Replay, Verdict, nothing_to_resume, recall
 from greenroom.actors.lifetime import is_over
+from greenroom.actors.line import Item, Line, Running
 from greenroom.actors.recent import FirstTries, Recent
-from greenroom.actors.recording import Recording, settle
+from greenroom.actors.recording import LEFT, Recording, settle
 from greenroom.actors.run import Begin, Run, RunResult, SummedUp
+from greenroom.actors.session_messages import (
+    Annotate,
+    Append,
+    Attach,
+    Cancel,
+    ClientLeft,
+    Delete,
+    Erase,
+    FollowerEnded,
+    Look,
+    OfTheWhole,
+    Reset,
+    RunEnded,
+    SessionMessage,
+)
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.stores.store import (
     AcceptedTurn,
@@ -48,7 +54,16 @@ from greenroom.actors.stores.store import (
     TurnEnd,
 )
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.turn import OnBusy, OnDisconnect, Submit, TurnEnded, TurnEvent, TurnRequest
+from greenroom.actors.turn import (
+    ELSEWHERE,
+    OnBusy,
+    OnDisconnect,
+    Submit,
+    TurnAccepted,
+    TurnEnded,
+    TurnEvent,
+    TurnRequest,
+)
 from greenroom.actors.window import Estimate
 from greenroom.runtime import (
     Actor,
@@ -57,65 +72,14 @@ from greenroom.runtime import (
     Message,
     NotAccepted,
     Ref,
-    Request,
     StreamPort,
+    Subscription,
 )
 
 _C = TypeVar("_C", bound=Message)
 
-_RETRY_AFTER_S = 1.0
 _TRIES_TO_SUM_UP = 3
 """Turns in a row that could make no summary, after which what it was to be of is left out for good."""
-
-
-class RunEnded(Message, frozen=True):
-    """The run of the current turn has ended."""
-
-    ending: Ending
-
-
-class FollowerEnded(Message, frozen=True):
-    """A reader that was told a recording is told no more."""
-
-
-class ClientLeft(Message, frozen=True):
-    """The first reader of this turn has left."""
-
-    turn: str
-
-
-class Cancel(Request[bool], frozen=True):
-    """End the running turn and those that wait; answers whether there was one."""
-
-
-class Reset(Request[None], frozen=True):
-    """Begin the transcript anew. Refuses with `TurnFailed` (CONFLICT) while a turn runs."""
-
-
-class Delete(Request[None], frozen=True):
-    """Delete the session, with all that was said. Refuses (CONFLICT) while a turn runs."""
-
-
-SessionMessage = Submit | RunEnded | FollowerEnded | ClientLeft | Cancel | Reset | Delete
-
-
-class _Item(msgspec.Struct, frozen=True):
-    """A turn that waits or runs; `ahead` is how many were before it when it came.
-
-    Its run tells `port`, which is None where all its readers follow its recording.
-    """
-
-    turn: TurnRequest
-    port: StreamPort[TurnEvent] | None
-    recording: Recording
-    ahead: int
-    instead_of: str | None
-
-
-class _Running(msgspec.Struct, frozen=True):
-    item: _Item
-    accepted: AcceptedTurn
-    planned: Planned
 
 
 class Session(Actor[SessionMessage]):
@@ -137,12 +101,12 @@ class Session(Actor[SessionMessage]):
         self._first_tries = first_tries
         self._recent = recent
         name = SessionName(agent.id, key)
-        self._journal = Journal(name, surroundings.store if recent is None else None)
-        self._waiting: deque[_Item] = deque()
-        self._running: _Running | None = None
-        self._followers = 0
-        self._not_summed_up = 0
+        self._journal = Journal(name, surroundings.store, passes=recent is not None)
+        self._line = Line(key, limits.waiting_turns)
         self._passes = False
+        self._followers = 0
+        self._attached = 0
+        self._not_summed_up = 0
         self._broken: Exception | None = None
         self._estimate = Estimate()
 
@@ -168,21 +132,22 @@ class Session(Actor[SessionMessage]):
             case FollowerEnded():
                 self._followers -= 1
             case ClientLeft():
-                self._drop_abandoned()
-            case Cancel():
-                answer = self._cancel()
-            case Reset():
-                await self._change(self._journal.reset(self._now()))
-            case Delete():
-                await self._change(self._journal.delete())
-                self._leave(stopping())
+                await self._drop(lambda item: item.recording.abandoned, LEFT)
+            case Attach(id_):
+                await self._attach(message, id_)
+            case Look(id_):
+                answer = self._line.look(id_)
+            case Cancel(id_):
+                answer = await self._cancel(id_)
+            case Reset() | Delete() | Annotate() | Append() | Erase():
+                await self._change(message)
             case _:
                 assert_never(message)
         await self._advance()
         return answer
 
     async def on_stop(self) -> None:
-        running, self._running = self._running, None
+        running, self._line.running = self._line.running, None
         if running is not None:
             # Its readers were told when this actor began to end.
             running.item.recording.stop(CRASHED)
@@ -196,8 +161,7 @@ class Session(Actor[SessionMessage]):
 
     def _leave(self, why: TurnFailed) -> None:
         """Stop, and first tell those that wait why they do so in vain."""
-        waiting, self._waiting = self._waiting, deque()
-        for item in waiting:
+        for item in self._line.take_waiting():
             self._tell_end(item, why.failure)
         self.stop()
 
@@ -212,32 +176,72 @@ class Session(Actor[SessionMessage]):
         except StoreFailed as error:
             raise store_failure(error) from None
         if isinstance(known, Replay):
-            await self._follow(self.stream_port(message), turn, known.recording)
+            await self._follow(message, turn.id, known.recording, announces=turn.announced)
             return
         if sender.resumes:
             raise nothing_to_resume()
-        self._make_room(turn)
+        if known is None and not self._may_follow(turn):
+            what = "The session has gone on from where this turn was to follow."
+            raise TurnFailed.of(FailureKind.CONFLICT, what, code=ELSEWHERE)
+        ahead = len(self._line)
+        self._make_room(sender.on_busy)
+        accepted = await self._accept_early(turn) if ahead and turn.request is not None else None
         recording = Recording(sender.on_disconnect)
-        ahead = len(self._waiting) + (self._running is not None)
-        port: StreamPort[TurnEvent] | None = None
-        if sender.on_disconnect is OnDisconnect.CONTINUE:
+        if ahead:
+            recording.accept(TurnAccepted(turn.id, turn.model, turn.created, ahead))
+        port = await self._join(message, turn, recording)
+        instead_of = None if known is None else known.turn
+        self._line.waiting.append(Item(turn, port, recording, ahead, instead_of, accepted))
+
+    async def _join(
+        self, message: Submit, turn: TurnRequest, recording: Recording
+    ) -> StreamPort[TurnEvent] | None:
+        """Have the first reader hear a turn; return where its run is to tell it, if there is a place."""
+        if turn.sender.on_disconnect is OnDisconnect.CONTINUE:
             # Then no reader makes it wait, however slow, or dead without a word.
-            await self._follow(self.stream_port(message), turn, recording)
-        else:
-            port = self.stream_port(message)
-            recording.join(port)
-            self.watch_consumer(port, lambda: ClientLeft(turn.id))
-        instead_of = known.turn if known is not None else None
-        self._waiting.append(_Item(turn, port, recording, ahead, instead_of))
+            await self._follow(message, turn.id, recording, announces=turn.announced)
+            return None
+        port = self.stream_port(message)
+        recording.join(port)
+        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        if turn.announced and recording.accepted is not None:
+            port.send_nowait(recording.accepted)
+        return port
+
+    def _make_room(self, policy: OnBusy) -> None:
+        """Do to the running turn what the new one asks for; raises `TurnFailed` if there is no room."""
+        self._line.check_room(policy)
+        running = self._line.running
+        if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
+            keeps = policy is OnBusy.INTERRUPT
+            running.item.recording.stop(ended_by("a later request"), keeps=keeps)
+
+    def _may_follow(self, turn: TurnRequest) -> bool:
+        if turn.follows is None:
+            return True
+        items = self._line.items()
+        if items:
+            return items[-1].turn.id == turn.follows
+        return self._journal.past.ends_with(turn.follows)
+
+    async def _accept_early(self, turn: TurnRequest) -> AcceptedTurn:
+        """Have the journal know a turn before it waits; what it adds is known when it begins."""
+        past = self._journal.past
+        try:
+            return await self._journal.accept(turn, Planned(past.unchanged, past), self._now())
+        except (StoreFailed, Fenced) as error:
+            failed = store_failure(error)
+            if isinstance(error, Fenced):
+                self._leave(failed)
+            raise failed from None
 
     async def _known(self, turn: TurnRequest) -> Verdict:
         sender = turn.sender
         if sender.idempotency is None and not sender.retry:
             return None
-        running = () if self._running is None else (self._running.item,)
-        for item in (*running, *self._waiting):
-            if is_same(sender, item.turn.sender):
-                return recall_unended(item.turn.id, item.recording)
+        known = self._line.known(sender)
+        if known is not None:
+            return known
         now = self._now()
         if self._recent is not None:
             found = self._recent.find(sender.fingerprint, now) if sender.retry else None
@@ -246,87 +250,97 @@ class Session(Actor[SessionMessage]):
         stored = await self._journal.find(sender, now, since)
         return None if stored is None else recall(sender, stored)
 
+    async def _attach(self, message: Attach, id_: str) -> None:
+        item = self._line.find(id_)
+        if item is None:
+            what = f"No turn '{id_}' waits or runs in session '{self._key}'."
+            raise TurnFailed.of(FailureKind.NOT_FOUND, what)
+        self._attached += 1
+        await self._follow(message, f"{id_}.{self._attached}", item.recording, announces=True)
+
     async def _follow(
-        self, port: StreamPort[TurnEvent], turn: TurnRequest, recording: Recording
+        self,
+        message: Subscription[TurnEvent],
+        name: str,
+        recording: Recording,
+        *,
+        announces: bool,
     ) -> None:
+        port = self.stream_port(message)
         recording.join(port)
-        follower = await self._begin_child(Follower(recording, port), f"{turn.id}.follower")
-        self.watch(follower, lambda _: FollowerEnded())
+        follower = Follower(recording, port, announces=announces)
+        ref = await self._begin_child(follower, f"{name}.follower")
+        self.watch(ref, lambda _: FollowerEnded())
         self._followers += 1
-        follower.tell(Follow())
+        ref.tell(Follow())
 
-    def _make_room(self, turn: TurnRequest) -> None:
-        """Do to the running turn what the new one asks for; refuse the new one where there is no room."""
-        policy = turn.sender.on_busy
-        running = self._running
-        if policy is OnBusy.REJECT and (running is not None or self._waiting):
-            raise session_busy(f"Session '{self._key}' is busy with another turn.")
-        if running is not None and len(self._waiting) >= self._limits.waiting_turns:
-            raise TurnFailed.of(
-                FailureKind.BUSY,
-                f"Session '{self._key}' has {len(self._waiting)} turns waiting, which is its limit. "
-                "Try again later.",
-                code="session_queue_full",
-                retry_after=_RETRY_AFTER_S,
-            )
-        if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
-            keeps = policy is OnBusy.INTERRUPT
-            running.item.recording.stop(ended_by("a later request"), keeps=keeps)
+    async def _drop(self, is_meant: Callable[[Item], bool], why: Failure) -> bool:
+        """End those of the waiting turns that are meant; return whether there was one."""
+        dropped = self._line.drop(is_meant, why)
+        for item in dropped:
+            await self._end_unbegun(item, why)
+        return bool(dropped)
 
-    def _drop_abandoned(self) -> None:
-        self._waiting = deque(item for item in self._waiting if not item.recording.abandoned)
-
-    def _cancel(self) -> bool:
+    async def _cancel(self, id_: str | None) -> bool:
         why = ended_by("a request to cancel it")
-        waiting, self._waiting = self._waiting, deque()
-        for item in waiting:
-            self._tell_end(item, why)
-        if self._running is not None:
-            self._running.item.recording.stop(why)
-        return bool(waiting) or self._running is not None
+        dropped = await self._drop(lambda item: id_ in (None, item.turn.id), why)
+        running = self._line.running
+        if running is None or id_ not in (None, running.item.turn.id):
+            return dropped
+        running.item.recording.stop(why)
+        return True
 
-    async def _change(self, change: Coroutine[None, None, None]) -> None:
-        """Change the whole transcript, which no turn may be busy with."""
-        if self._running is not None:
-            change.close()
-            raise session_busy(f"Session '{self._key}' is busy with a turn; cancel it first.")
+    async def _change(self, message: OfTheWhole) -> None:
+        """Change the whole session, which no turn may be busy with."""
+        if self._line.running is not None:
+            raise self._line.busy("a turn; cancel it first.")
         try:
-            await change
+            await change(self._journal, message, self._now())
         except (StoreFailed, Fenced) as error:
             failed = store_failure(error)
             self._leave(failed)
             raise failed from None
+        if isinstance(message, Delete):
+            self._leave(stopping())
 
     # Turns that run
 
     async def _advance(self) -> None:
         """Take up turns until one runs or none waits; a session that passes ends after its last."""
-        while self._running is None and self._waiting and not self.is_stopping:
-            item = self._waiting.popleft()
+        line = self._line
+        while line.running is None and line.waiting and not self.is_stopping:
+            item = line.waiting.popleft()
             try:
-                if item.recording.stopped is None:  # else its readers have left
+                if item.recording.stopped is None:
                     await self._begin(item)
+                else:  # its readers have left
+                    await self._end_unbegun(item, item.recording.stopped)
             except TurnFailed as refused:
-                self._tell_end(item, refused.failure)
+                await self._end_unbegun(item, refused.failure)
             except (StoreFailed, Fenced) as error:
                 failed = store_failure(error)
                 self._tell_end(item, failed.failure)
                 self._leave(failed)
-        if self._passes and self._running is None and not self._followers:
+        if self._passes and line.running is None and not self._followers:
             self.stop()
 
-    async def _begin(self, item: _Item) -> None:
+    async def _begin(self, item: Item) -> None:
         turn, journal, now = item.turn, self._journal, self._now()
         await self._begin_anew(turn, now)
         fork: Fork | None = None
         asked = turn.sender.fork
-        if asked is not None and journal.is_new and not turn.ephemeral:
-            fork = await journal.fork(SessionName(self._agent.id, asked.key), asked.seq)
-        instructions, sent = split(self._agent.instructions, turn.entries)
-        planned = await journal.plan(sent, fork=fork, instead_of=item.instead_of)
-        lasts = KEY_LASTS_S if turn.once else None
-        accepted = await journal.accept(turn, planned, now, lasts=lasts)
-        self._running = _Running(item, accepted, planned)
+        if asked is not None and journal.is_new:
+            source = SessionName(self._agent.id, asked.key)
+            fork = await journal.fork(source, asked.seq, as_it_stood=asked.as_it_stood)
+        instructions, sent = split(self._agent.instructions, turn.entries, turn.places)
+        planned = await journal.plan(
+            sent, appends=turn.appends, fork=fork, instead_of=item.instead_of
+        )
+        if item.accepted is None:
+            await journal.accept(turn, planned, now, lasts=KEY_LASTS_S if turn.once else None)
+        self._line.running = Running(item, planned)
+        if not item.ahead:
+            self._announce(item)
         run = Run(
             turn,
             self._draft(turn, instructions, planned),
@@ -340,10 +354,18 @@ class Session(Actor[SessionMessage]):
         self.watch(ref, RunEnded)
         ref.tell(Begin())
 
+    def _announce(self, item: Item) -> None:
+        """Tell the readers of a turn that did not wait that it is taken."""
+        turn = item.turn
+        accepted = TurnAccepted(turn.id, turn.model, turn.created)
+        item.recording.accept(accepted)
+        if turn.announced and item.port is not None:
+            item.port.send_nowait(accepted)
+
     async def _begin_anew(self, turn: TurnRequest, now: float) -> None:
         """Reset the session where its time is over, and no tool is under way."""
         journal = self._journal
-        if journal.active is None:
+        if journal.active is None or turn.appends:
             return
         if turn.once:
             await journal.reset(now)
@@ -355,17 +377,8 @@ class Session(Actor[SessionMessage]):
 
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
         summary, old = planned.past.shown(planned.plan)
-        blank = Prompt(
-            model=turn.route.model,
-            entries=(),
-            tools=turn.tools,
-            tool_choice=turn.tool_choice,
-            parallel_tool_calls=turn.parallel_tool_calls,
-            sampling=turn.sampling,
-            extra=turn.extra,
-        )
         return Draft(
-            blank,
+            blank_of(turn),
             instructions,
             summary,
             old,
@@ -373,10 +386,11 @@ class Session(Actor[SessionMessage]):
             window=self._surroundings.windows.get(turn.route),
             estimate=self._estimate,
             shortening=self._agent.shortening,
+            whole=turn.whole,
         )
 
     async def _close_turn(self, ending: Ending) -> None:
-        running, self._running = self._running, None
+        running, self._line.running = self._line.running, None
         if running is None:
             return
         item = running.item
@@ -400,7 +414,7 @@ class Session(Actor[SessionMessage]):
             await self._compact(item.turn.id, result.summed_up)
 
     async def _end_turn(
-        self, running: _Running, failure: Failure | None, cost: float | None
+        self, running: Running, failure: Failure | None, cost: float | None
     ) -> tuple[TurnEnd, bool]:
         """Have the journal know how a turn ended; return that, and whether what it summed up stands.
 
@@ -410,8 +424,8 @@ class Session(Actor[SessionMessage]):
         item, planned = running.item, running.planned
         added = planned.plan.added
         end = end_of(item.turn, added, item.recording, failure, cost=cost, now=self._now())
-        stands = bool(end.entries) or self._journal.past.keeps_summary(planned.plan)
-        cut = await self._journal.end(planned.plan, end)
+        stands = bool(end.entries) or planned.past.keeps_summary(planned.plan)
+        cut = await self._journal.end(planned, end)
         if cut:
             # The client told another story from there on; see `Transcript.reconcile`.
             self.log.info("session.cut", turn=item.turn.id, entries=cut)
@@ -430,7 +444,20 @@ class Session(Actor[SessionMessage]):
             self.log.warning("session.not_compacted", error=str(error))
             self._leave(store_failure(error))
 
-    def _tell_end(self, item: _Item, outcome: TurnEnded | Failure) -> None:
+    async def _end_unbegun(self, item: Item, why: Failure) -> None:
+        """End a turn that never ran: in the journal, if that has it, and for its readers."""
+        if item.accepted is not None:
+            past = self._journal.past
+            end = unbegun(item.turn, item.recording, why, self._now())
+            try:
+                await self._journal.end(Planned(past.unchanged, past), end)
+            except (StoreFailed, Fenced) as error:
+                failed = store_failure(error)
+                self._leave(failed)
+                why = failed.failure
+        self._tell_end(item, why)
+
+    def _tell_end(self, item: Item, outcome: TurnEnded | Failure) -> None:
         item.recording.end(outcome)
         if item.port is not None:
             settle(item.port, outcome)

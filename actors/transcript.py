@@ -102,6 +102,19 @@ class Transcript:
         waiting = _open_calls(self._entries, keep)
         return Plan(keep, tuple(_joined(waiting, sent[matched:], last)))
 
+    def append(self, sent: Sequence[Sent], *, complete: bool = True) -> Plan:
+        """Plan the turn that adds all of `sent` behind what is here, whatever it repeats.
+
+        Unless it has to be `complete`, its last answer's calls may stay open.
+
+        Raises:
+            TurnFailed: a tool result answers no open call, or an open call has no result.
+        """
+        last = sent[-1].param if sent else "input"
+        keep = len(self._entries)
+        waiting = _open_calls(self._entries, keep)
+        return Plan(keep, tuple(_joined(waiting, sent, last, complete=complete)))
+
     def replace(self, keep: int, entries: Sequence[TranscriptEntry]) -> None:
         """Have `entries` follow the first `keep`, whatever followed them."""
         self._entries[keep:] = entries
@@ -146,7 +159,9 @@ class Transcript:
         return True
 
 
-def _joined(waiting: list[str], new: Sequence[Sent], last: str) -> Iterator[TranscriptEntry]:
+def _joined(
+    waiting: list[str], new: Sequence[Sent], last: str, *, complete: bool = True
+) -> Iterator[TranscriptEntry]:
     """Yield `new` with the results that the session's calls `waiting` are due.
 
     `last` is the end's place.
@@ -165,7 +180,7 @@ def _joined(waiting: list[str], new: Sequence[Sent], last: str) -> Iterator[Tran
                 calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
                 waiting, from_session = [call.id for call in calls], False
         yield item.entry
-    if waiting:
+    if waiting and complete:
         raise _unanswered(last, waiting)
 
 
@@ -187,21 +202,31 @@ def _open_calls(entries: Sequence[TranscriptEntry], upto: int) -> list[str]:
 
 
 def _no_such_call(item: Sent, call_id: str) -> TurnFailed:
-    return TurnFailed.of(
-        FailureKind.INVALID_REQUEST,
-        f"{item.param}: no tool call {call_id!r} waits for a result; a message with role 'tool' "
-        "must answer a call of the assistant message before it, and each call once.",
-        param=f"{item.param}.tool_call_id",
-    )
+    what = f"{item.param}: no tool call {call_id!r} waits for a result; "
+    if _is_message(item.param):
+        what += "a message with role 'tool' must answer a call of the assistant message before it, "
+        param = f"{item.param}.tool_call_id"
+    else:
+        what += "a tool call's output must answer a call of the answer before it, "
+        param = f"{item.param}.call_id"
+    return TurnFailed.of(FailureKind.INVALID_REQUEST, f"{what}and each call once.", param=param)
 
 
 def _unanswered(param: str, waiting: Sequence[str]) -> TurnFailed:
-    return TurnFailed.of(
-        FailureKind.INVALID_REQUEST,
-        "An assistant message with 'tool_calls' must be followed by tool messages responding to "
-        "each 'tool_call_id'. These had no result: " + ", ".join(waiting) + ".",
-        param=param,
-    )
+    if _is_message(param):
+        what = (
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to "
+            "each 'tool_call_id'."
+        )
+    else:
+        what = "Each tool call must be followed by its output."
+    what = f"{what} These had no result: {', '.join(waiting)}."
+    return TurnFailed.of(FailureKind.INVALID_REQUEST, what, param=param)
+
+
+def _is_message(param: str) -> bool:
+    """Whether a place in a request is one of chat messages, which have other words than items."""
+    return param.startswith("messages")
 
 
 def _is_synthetic(entry: TranscriptEntry) -> bool:
@@ -216,7 +241,9 @@ def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
     """Say whether a client's entry is our entry, however it spells it."""
     match ours, theirs:
         case UserEntry(), UserEntry():
-            return _canonical(ours.content) == _canonical(theirs.content)
+            return ours.role == theirs.role and (
+                _canonical(ours.content) == _canonical(theirs.content)
+            )
         case ToolEntry(), ToolEntry():
             return ours.call_id == theirs.call_id and (
                 _canonical(ours.content) == _canonical(theirs.content)

@@ -7,8 +7,8 @@ from then on, also if the session was deleted and made again meanwhile. What is 
 stays in the journal until the session is deleted.
 
 Sequence numbers count from 1 in each session, in the order of the journal; a turn's acceptance takes one,
-its end one and then each of its entries, a summary one, a reset one. Those of a fork go on from the
-`head` that it was forked at. Times are Unix seconds.
+its end one and then each of its entries; a summary, a reset, an annotation and an erasure one each. Those
+of a fork go on from the `head` that it was forked at. Times are Unix seconds.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -104,6 +104,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     `fingerprint` is of its request's body and credential, `idempotency` its client's own key. `model` is
     the client's spelling and `created` the Unix seconds of its answer, as every replay tells them. The
     turn keeps the transcript's entries up to `keep_to` (a number, None for all) and adds `added`.
+    `request` is what the API that it came in by wants to know of it later, and nobody else reads.
     """
 
     id: str
@@ -115,6 +116,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     streamed: bool
     keep_to: int | None
     added: tuple[TranscriptEntry, ...]
+    request: bytes | None = None
 
 
 class TurnEnd(msgspec.Struct, frozen=True):
@@ -174,7 +176,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     """A session in a list.
 
     `turns` counts its own, `entries` the live ones with those of its fork and the summaries among them,
-    `size` the bytes of what its own journal says.
+    `size` the bytes of what its own journal says. `attributes` is what it was annotated with.
     """
 
     name: SessionName
@@ -185,6 +187,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     entries: int
     size: int
     fork: Fork | None = None
+    attributes: bytes | None = None
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -300,6 +303,31 @@ class Store(Protocol):
         """Cut the whole transcript."""
         ...
 
+    async def annotate(
+        self, name: SessionName, fence: Fence, attributes: bytes, at: float
+    ) -> Fence:
+        """Keep `attributes` with a session, in place of those before; nothing here reads them.
+
+        A fence of epoch 0 creates the session, and so is `Fenced` where there is one.
+        """
+        ...
+
+    async def erase(self, name: SessionName, fence: Fence, seq: int) -> Fence:
+        """Cut one live entry of the session's own out of the transcript; those around it stay.
+
+        Raises:
+            ValueError: there is no such entry, or it is a summary, or from a fork.
+        """
+        ...
+
+    async def drop_request(self, name: SessionName, turn: str) -> int | None:
+        """Forget a turn's `request` and its deltas; its entries stay.
+
+        Returns how many turns of the session still have a request, None if this one had none, or has
+        not ended. It proves no fence, because it changes nothing that a transcript is made of.
+        """
+        ...
+
     async def earlier(self, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
         """Read the live entries that the last summary stands for, without older summaries.
 
@@ -329,6 +357,13 @@ class Store(Protocol):
         """Find a turn by its id alone, with its deltas; a session goes before its restored copies."""
         ...
 
+    async def until(self, name: SessionName, turn: str) -> int | None:
+        """Return the number of the last thing that a turn's end appended, None if it has not ended.
+
+        A fork up to there, of the session as it stood there, has what was said up to that turn.
+        """
+        ...
+
     async def list(self, query: Query) -> Page:
         """Read a page of sessions; raises ValueError if `after` is no cursor."""
         ...
@@ -338,11 +373,18 @@ class Store(Protocol):
         ...
 
     async def transcript(
-        self, name: SessionName, *, after: int = 0, limit: int = 100, cut: bool = False
+        self,
+        name: SessionName,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        cut: bool = False,
     ) -> tuple[StoredEntry, ...]:
         """Read a page of a transcript by number, what it has from a fork included; with `cut`, all.
 
-        Summaries stand at their own number there.
+        These are the first ones behind the number `after`, or with `before` the last ones in front of
+        that, in order as well. Summaries stand at their own number.
         """
         ...
 

@@ -7,7 +7,7 @@ from trio import sleep
 from greenroom.actors.draft import TOLD
 from greenroom.actors.entries import SummaryEntry, SystemEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind
-from greenroom.actors.session import Reset
+from greenroom.actors.session_messages import Reset
 from greenroom.actors.stores.store import SessionName
 from greenroom.actors.turn import ForkFrom, Sender
 from tests.actors.conftest import PlayedChannel, a_system, result, said, set_stage, user, words

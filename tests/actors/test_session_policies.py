@@ -9,7 +9,7 @@ from greenroom.actors.closing import ended_by
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
-from greenroom.actors.session import Cancel, Reset
+from greenroom.actors.session_messages import Cancel, Reset
 from greenroom.actors.turn import OnBusy, OnDisconnect, Sender, TurnEnded
 from tests.actors.conftest import (
     SLOW,
@@ -94,7 +94,7 @@ async def test_a_turn_whose_answer_is_whole_already_ends_well_and_is_kept(policy
         await trio.sleep(1)
         await stage.ask("k", user("b"), sender=on_busy(policy))
         assert first.outcome is not None
-        assert first.outcome.events[-1] == TurnEnded(FinishReason.STOP, Usage(3, 2))
+        assert first.outcome.events[-1] == TurnEnded(FinishReason.STOP, Usage(3, 2), ended=2)
     assert channel.heard() == (user("a"), said("One."), user("b"))
 
 

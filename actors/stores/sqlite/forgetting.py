@@ -77,6 +77,27 @@ def forget(db: sqlite3.Connection, before: float, most: int) -> Swept:
     return Swept(forgotten=len(rows[:most]), more=len(rows) > most)
 
 
+def drop_request(db: sqlite3.Connection, name: SessionName, turn: str) -> int | None:
+    """Drop what an API keeps with a turn that has ended, and its deltas."""
+    session = row_of(db, name)
+    row = db.execute(
+        "SELECT t.id, length(t.request) + coalesce(length(r.body), 0) FROM turn t "
+        "LEFT JOIN replay r ON r.turn = t.id "
+        "WHERE t.turn = ? AND t.session = ? AND t.request IS NOT NULL AND t.end_seq IS NOT NULL",
+        (turn, session),
+    ).fetchone()
+    if row is None:
+        return None
+    id_, bytes_ = row
+    db.execute("UPDATE turn SET request = NULL WHERE id = ?", (id_,))
+    db.execute("DELETE FROM replay WHERE turn = ?", (id_,))
+    db.execute("UPDATE session SET size = size - ? WHERE id = ?", (bytes_, session))
+    (left,) = db.execute(
+        "SELECT count(*) FROM turn WHERE session = ? AND request IS NOT NULL", (session,)
+    ).fetchone()
+    return int(left)
+
+
 def give_back(db: sqlite3.Connection) -> bool:
     """Give some free pages back to the disk, if many are free; return whether many still are."""
     if _is_hollow(db):

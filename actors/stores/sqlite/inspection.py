@@ -56,7 +56,8 @@ def _of_session(
     counted, turned = 0, 0
     for row in _turns(db, id_):
         turned += 1
-        counted += len(row.accepted) + len(row.added or b"") + len(row.ending or b"")
+        blobs = (row.accepted, row.added, row.ending, row.request)
+        counted += sum(len(blob) for blob in blobs if blob is not None)
         yield from _of_turn(db, row, began, head)
     if turned != turns:
         yield f"it counts {turns} turns and has {turned}"

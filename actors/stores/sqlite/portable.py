@@ -30,6 +30,7 @@ class SessionLine(msgspec.Struct, frozen=True, tag="session"):
     created: float
     active: float
     reset: float | None = None
+    attributes: bytes | None = None
 
 
 class TurnLine(msgspec.Struct, frozen=True, tag="turn", omit_defaults=True):

@@ -40,6 +40,7 @@ class TurnRow(NamedTuple):
     ended: float
     ending: bytes
     replayable: bool
+    request: bytes | None
 
 
 LAST_TURNS = 64
@@ -105,7 +106,13 @@ def earlier(db: sqlite3.Connection, of: SessionName | Fork) -> tuple[StoredEntry
 
 
 def transcript(
-    db: sqlite3.Connection, name: SessionName, after: int, limit: int, *, cut: bool
+    db: sqlite3.Connection,
+    name: SessionName,
+    after: int,
+    before: int | None,
+    limit: int,
+    *,
+    cut: bool,
 ) -> tuple[StoredEntry, ...]:
     """Read a page of a transcript."""
     if limit < 1:
@@ -113,8 +120,19 @@ def transcript(
     session = row_of(db, name)
     if session is None:
         return ()
-    rows = parts.all_of(db, parts.borrowed(db, session), parts.own(session), after, limit, cut=cut)
+    page = parts.Window(after, limit) if before is None else parts.Window(after, limit, before)
+    rows = parts.all_of(db, parts.borrowed(db, session), parts.own(session), page, cut=cut)
     return tuple(map(stored, rows))
+
+
+def until(db: sqlite3.Connection, name: SessionName, turn: str) -> int | None:
+    """Return the last number of a turn's end."""
+    row = db.execute(
+        "SELECT end_seq + end_entries FROM turn WHERE turn = ? AND session = "
+        "(SELECT id FROM session WHERE agent = ? AND key = ?)",
+        (turn, name.agent, name.key),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def find(db: sqlite3.Connection, name: SessionName, idempotency: str) -> StoredTurn | None:
@@ -219,7 +237,7 @@ def _stored_turn(
 
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
-    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added, row.request)
 
 
 def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:

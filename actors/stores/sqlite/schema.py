@@ -39,6 +39,7 @@ _FIRST = (
       fork_source INTEGER,
       fork_seq INTEGER,
       lasts REAL,
+      attributes BLOB,
       UNIQUE (agent, key)
     ) STRICT
     """,
@@ -48,7 +49,8 @@ _FIRST = (
     "CREATE INDEX session_by_end ON session (active + lasts) WHERE lasts IS NOT NULL",
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
     # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered behind
-    # that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
+    # that. `added` is NULL once the end's entries begin with the very same; `adds` counts them. `request`,
+    # as a session's `attributes`, is an API's own, and nothing here reads it.
     """
     CREATE TABLE turn (
       id INTEGER PRIMARY KEY,
@@ -64,11 +66,13 @@ _FIRST = (
       state TEXT,
       ended REAL,
       ending BLOB,
-      replayable INTEGER
+      replayable INTEGER,
+      request BLOB
     ) STRICT
     """,
     "CREATE UNIQUE INDEX turn_by_seq ON turn (session, seq)",
     "CREATE UNIQUE INDEX turn_by_name ON turn (turn, session)",
+    "CREATE INDEX turn_with_request ON turn (session) WHERE request IS NOT NULL",
     "CREATE INDEX turn_open ON turn (session, seq) WHERE end_seq IS NULL",
     """
     CREATE INDEX turn_by_idempotency ON turn (session, idempotency, seq)

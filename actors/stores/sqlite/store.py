@@ -144,6 +144,14 @@ class SqliteStore:
     async def reset(self, name: SessionName, fence: Fence, at: float) -> Fence:
         return await self._writer.run(lambda db: appends.reset(db, name, fence, at))
 
+    async def annotate(
+        self, name: SessionName, fence: Fence, attributes: bytes, at: float
+    ) -> Fence:
+        return await self._writer.run(lambda db: appends.annotate(db, name, fence, attributes, at))
+
+    async def erase(self, name: SessionName, fence: Fence, seq: int) -> Fence:
+        return await self._writer.run(lambda db: appends.erase(db, name, fence, seq))
+
     # Reads
 
     async def load(self, name: SessionName) -> SessionState | None:
@@ -167,6 +175,9 @@ class SqliteStore:
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         return await self._readers.run(lambda db: reads.find_turn(db, turn))
 
+    async def until(self, name: SessionName, turn: str) -> int | None:
+        return await self._readers.run(lambda db: reads.until(db, name, turn))
+
     async def list(self, query: Query) -> Page:
         return await self._readers.run(lambda db: listing.page(db, query))
 
@@ -174,14 +185,28 @@ class SqliteStore:
         return await self._readers.run(lambda db: listing.info(db, name))
 
     async def transcript(
-        self, name: SessionName, *, after: int = 0, limit: int = 100, cut: bool = False
+        self,
+        name: SessionName,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        cut: bool = False,
     ) -> tuple[StoredEntry, ...]:
-        return await self._readers.run(lambda db: reads.transcript(db, name, after, limit, cut=cut))
+        return await self._readers.run(
+            lambda db: reads.transcript(db, name, after, before, limit, cut=cut)
+        )
 
     # Whole sessions
 
     async def delete(self, name: SessionName) -> bool:
         return await self._writer.run(lambda db: forgetting.delete(db, name), erases=bool)
+
+    async def drop_request(self, name: SessionName, turn: str) -> int | None:
+        return await self._writer.run(
+            lambda db: forgetting.drop_request(db, name, turn),
+            erases=lambda left: left is not None,
+        )
 
     @asynccontextmanager
     async def export(self, name: SessionName) -> AsyncGenerator[AsyncIterator[bytes]]:

@@ -46,8 +46,10 @@ def read(db: sqlite3.Connection, _: Fence, __: Fence) -> None:
         reads.find(db, name, "key")
         reads.find_again(db, name, b"same")
         reads.turn(db, name, "t1")
-        reads.transcript(db, name, 0, 100, cut=True)
-        reads.transcript(db, name, 3, 100, cut=False)
+        reads.transcript(db, name, 0, None, 100, cut=True)
+        reads.transcript(db, name, 3, None, 100, cut=False)
+        reads.transcript(db, name, 0, 9, 100, cut=False)
+        reads.until(db, name, "t1")
         listing.info(db, name)
     reads.find_turn(db, "t1")
 

@@ -106,11 +106,11 @@ def test_a_released_version_is_never_edited() -> None:
         "store": ["id", "epoch_floor"],
         "session": [
             "id", "agent", "key", "epoch", "head", "created", "active", "reset", "began", "base",
-            "turns", "live", "size", "fork_source", "fork_seq",
+            "turns", "live", "size", "fork_source", "fork_seq", "lasts", "attributes",
         ],
         "turn": [
             "id", "session", "seq", "turn", "idempotency", "accepted", "added", "adds", "end_seq",
-            "end_entries", "state", "ended", "ending", "replayable",
+            "end_entries", "state", "ended", "ending", "replayable", "request",
         ],
         "replay": ["turn", "ended", "body"],
         "entry": ["id", "session", "seq", "turn", "upto", "cut", "body"],
