@@ -4,7 +4,7 @@ from greenroom.actors.entries import AssistantEntry, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.journal import Journal, Planned
 from greenroom.actors.session_messages import Annotate, Append, Delete, Erase, OfTheWhole, Reset
-from greenroom.actors.stores.store import TurnEnd, TurnState
+from greenroom.actors.stores.records import TurnEnd, TurnState
 from greenroom.actors.transcript import Sent
 from greenroom.actors.turn import Route, TurnRequest
 

@@ -8,7 +8,8 @@ from it. Of a turn that nobody has seen anything of nothing is kept: whoever sen
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import ENDED_CODE, Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
-from greenroom.actors.stores.store import Fenced, TurnEnd, TurnState
+from greenroom.actors.stores.records import TurnEnd, TurnState
+from greenroom.actors.stores.store import Fenced
 from greenroom.actors.turn import TurnEnded, TurnRequest
 
 

@@ -12,17 +12,17 @@ from greenroom.actors.entries import AssistantEntry, SummaryEntry
 from greenroom.actors.failure import CRASH_CODE, Failure, FailureKind, TurnFailed
 from greenroom.actors.known import is_of
 from greenroom.actors.past import Past
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
     SessionName,
-    Store,
     StoredEntry,
     StoredTurn,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.store import Store
 from greenroom.actors.transcript import EarlierNeeded, Plan, Sent
 from greenroom.actors.turn import Sender, TurnRequest
 

@@ -15,7 +15,12 @@ from greenroom.actors.failure import (
     TurnFailed,
 )
 from greenroom.actors.recording import Recording
-from greenroom.actors.stores.store import AcceptedTurn, StoredTurn, TurnEnd, TurnState
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    StoredTurn,
+    TurnEnd,
+    TurnState,
+)
 from greenroom.actors.turn import Sender, TurnAccepted, TurnStarted
 
 KEY_LASTS_S = 86_400.0

@@ -10,7 +10,7 @@ from greenroom.actors.journal import Planned
 from greenroom.actors.known import Verdict, is_same, recall_unended
 from greenroom.actors.recording import Recording
 from greenroom.actors.session_messages import SoFar
-from greenroom.actors.stores.store import AcceptedTurn
+from greenroom.actors.stores.records import AcceptedTurn
 from greenroom.actors.turn import OnBusy, Sender, TurnEvent, TurnRequest
 from greenroom.runtime import StreamPort
 

@@ -8,7 +8,7 @@ compared with them.
 from collections.abc import Sequence
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
-from greenroom.actors.stores.store import SessionState, StoredEntry
+from greenroom.actors.stores.records import SessionState, StoredEntry
 from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.window import Measured
 

@@ -10,22 +10,19 @@ from typing import TypeVar, assert_never
 
 from greenroom.actors.changes import change
 from greenroom.actors.closing import (
-    end_of,
     ended_by,
     internal,
-    outcome_of,
     stopping,
     store_failure,
-    unbegun,
 )
 from greenroom.actors.draft import Draft, blank_of, split
 from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
 from greenroom.actors.journal import CRASHED, Journal, Planned
-from greenroom.actors.known import KEY_LASTS_S, Replay, Verdict, nothing_to_resume, recall
-from greenroom.actors.lifetime import is_over
-from greenroom.actors.line import Item, Line, Running
+from greenroom.actors.known import Replay, nothing_to_resume
+from greenroom.actors.ledger import Ledger
+from greenroom.actors.line import Item, Line
 from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.recording import LEFT, Recording, settle
 from greenroom.actors.run import Begin, Run, RunResult, SummedUp
@@ -45,14 +42,11 @@ from greenroom.actors.session_messages import (
     SessionMessage,
 )
 from greenroom.actors.settings import AgentSettings, SessionLimits
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
-    Fenced,
-    Fork,
     SessionName,
-    StoreFailed,
-    TurnEnd,
 )
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.turn import (
     ELSEWHERE,
@@ -78,9 +72,6 @@ from greenroom.runtime import (
 
 _C = TypeVar("_C", bound=Message)
 
-_TRIES_TO_SUM_UP = 3
-"""Turns in a row that could make no summary, after which what it was to be of is left out for good."""
-
 
 class Session(Actor[SessionMessage]):
     """The actor of one session; with `recent` it is one that passes, and has no store."""
@@ -98,15 +89,14 @@ class Session(Actor[SessionMessage]):
         self._agent = agent
         self._limits = limits
         self._surroundings = surroundings
-        self._first_tries = first_tries
         self._recent = recent
         name = SessionName(agent.id, key)
         self._journal = Journal(name, surroundings.store, passes=recent is not None)
         self._line = Line(key, limits.waiting_turns)
+        self._ledger = Ledger(self._journal, self._line, first_tries, recent)
         self._passes = False
         self._followers = 0
         self._attached = 0
-        self._not_summed_up = 0
         self._broken: Exception | None = None
         self._estimate = Estimate()
 
@@ -152,7 +142,7 @@ class Session(Actor[SessionMessage]):
             # Its readers were told when this actor began to end.
             running.item.recording.stop(CRASHED)
             try:
-                await self._end_turn(running, CRASHED, None)
+                await self._ledger.end(running, CRASHED, None, self._now())
             except (StoreFailed, Fenced) as error:
                 # Whoever wakes the session finds the turn open, and closes it.
                 self.log.warning(
@@ -170,9 +160,9 @@ class Session(Actor[SessionMessage]):
     async def _submit(self, message: Submit, turn: TurnRequest) -> None:
         sender = turn.sender
         self._passes = self._passes or turn.ephemeral or turn.once
-        self._first_tries.note(self._key, sender, self._now())
+        now = self._now()
         try:
-            known = await self._known(turn)
+            known = await self._ledger.known(turn, now)
         except StoreFailed as error:
             raise store_failure(error) from None
         if isinstance(known, Replay):
@@ -180,7 +170,7 @@ class Session(Actor[SessionMessage]):
             return
         if sender.resumes:
             raise nothing_to_resume()
-        if known is None and not self._may_follow(turn):
+        if known is None and not self._ledger.may_follow(turn):
             what = "The session has gone on from where this turn was to follow."
             raise TurnFailed.of(FailureKind.CONFLICT, what, code=ELSEWHERE)
         ahead = len(self._line)
@@ -216,39 +206,15 @@ class Session(Actor[SessionMessage]):
             keeps = policy is OnBusy.INTERRUPT
             running.item.recording.stop(ended_by("a later request"), keeps=keeps)
 
-    def _may_follow(self, turn: TurnRequest) -> bool:
-        if turn.follows is None:
-            return True
-        items = self._line.items()
-        if items:
-            return items[-1].turn.id == turn.follows
-        return self._journal.past.ends_with(turn.follows)
-
     async def _accept_early(self, turn: TurnRequest) -> AcceptedTurn:
-        """Have the journal know a turn before it waits; what it adds is known when it begins."""
-        past = self._journal.past
+        """Have the journal know a turn before it waits."""
         try:
-            return await self._journal.accept(turn, Planned(past.unchanged, past), self._now())
+            return await self._ledger.accept_early(turn, self._now())
         except (StoreFailed, Fenced) as error:
             failed = store_failure(error)
             if isinstance(error, Fenced):
                 self._leave(failed)
             raise failed from None
-
-    async def _known(self, turn: TurnRequest) -> Verdict:
-        sender = turn.sender
-        if sender.idempotency is None and not sender.retry:
-            return None
-        known = self._line.known(sender)
-        if known is not None:
-            return known
-        now = self._now()
-        if self._recent is not None:
-            found = self._recent.find(sender.fingerprint, now) if sender.retry else None
-            return None if found is None else Replay(found)
-        since = self._first_tries.since(self._key, sender)
-        stored = await self._journal.find(sender, now, since)
-        return None if stored is None else recall(sender, stored)
 
     async def _attach(self, message: Attach, id_: str) -> None:
         item = self._line.find(id_)
@@ -325,25 +291,18 @@ class Session(Actor[SessionMessage]):
             self.stop()
 
     async def _begin(self, item: Item) -> None:
-        turn, journal, now = item.turn, self._journal, self._now()
-        await self._begin_anew(turn, now)
-        fork: Fork | None = None
-        asked = turn.sender.fork
-        if asked is not None and journal.is_new:
-            source = SessionName(self._agent.id, asked.key)
-            fork = await journal.fork(source, asked.seq, as_it_stood=asked.as_it_stood)
+        turn, now = item.turn, self._now()
+        idle = await self._ledger.begin_anew(turn, self._limits.lifetime, now)
+        if idle is not None:
+            self.log.info("session.reset", idle_s=round(idle, 3))
         instructions, sent = split(self._agent.instructions, turn.entries, turn.places)
-        planned = await journal.plan(
-            sent, appends=turn.appends, fork=fork, instead_of=item.instead_of
-        )
-        if item.accepted is None:
-            await journal.accept(turn, planned, now, lasts=KEY_LASTS_S if turn.once else None)
-        self._line.running = Running(item, planned)
+        running = await self._ledger.begin(item, sent, now)
+        self._line.running = running
         if not item.ahead:
             self._announce(item)
         run = Run(
             turn,
-            self._draft(turn, instructions, planned),
+            self._draft(turn, instructions, running.planned),
             self._surroundings.upstreams,
             item.recording,
             item.port,
@@ -361,19 +320,6 @@ class Session(Actor[SessionMessage]):
         item.recording.accept(accepted)
         if turn.announced and item.port is not None:
             item.port.send_nowait(accepted)
-
-    async def _begin_anew(self, turn: TurnRequest, now: float) -> None:
-        """Reset the session where its time is over, and no tool is under way."""
-        journal = self._journal
-        if journal.active is None or turn.appends:
-            return
-        if turn.once:
-            await journal.reset(now)
-        elif (
-            is_over(self._limits.lifetime, journal.active, now) and not journal.past.has_open_calls
-        ):
-            self.log.info("session.reset", idle_s=round(now - journal.active, 3))
-            await journal.reset(now)
 
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
         summary, old = planned.past.shown(planned.plan)
@@ -399,62 +345,37 @@ class Session(Actor[SessionMessage]):
             result = ending.value
         self._estimate.learn(result.guessed, item.recording.answer.usage.prompt)
         try:
-            end, stands = await self._end_turn(running, result.failure, result.cost)
+            closed = await self._ledger.end(running, result.failure, result.cost, self._now())
         except (StoreFailed, Fenced) as error:
             # What was written is for the next one to read.
             failed = store_failure(error)
             self._tell_end(item, failed.failure)
             self._leave(failed)
             return
-        outcome = outcome_of(end)
-        self._tell_end(item, outcome)
-        if self._recent is not None and isinstance(outcome, TurnEnded):
+        if closed.cut:
+            # The client told another story from there on; see `Transcript.reconcile`.
+            self.log.info("session.cut", turn=item.turn.id, entries=closed.cut)
+        self._tell_end(item, closed.outcome)
+        if self._recent is not None and isinstance(closed.outcome, TurnEnded):
             self._recent.keep(item.turn.sender.fingerprint, item.recording, self._now())
-        if result.summed_up is not None and stands:
+        if result.summed_up is not None and closed.stands:
             await self._compact(item.turn.id, result.summed_up)
 
-    async def _end_turn(
-        self, running: Running, failure: Failure | None, cost: float | None
-    ) -> tuple[TurnEnd, bool]:
-        """Have the journal know how a turn ended; return that, and whether what it summed up stands.
-
-        Raises:
-            StoreFailed, Fenced.
-        """
-        item, planned = running.item, running.planned
-        added = planned.plan.added
-        end = end_of(item.turn, added, item.recording, failure, cost=cost, now=self._now())
-        stands = bool(end.entries) or planned.past.keeps_summary(planned.plan)
-        cut = await self._journal.end(planned, end)
-        if cut:
-            # The client told another story from there on; see `Transcript.reconcile`.
-            self.log.info("session.cut", turn=item.turn.id, entries=cut)
-        return end, stands
-
     async def _compact(self, turn: str, summed_up: SummedUp) -> None:
-        """Have the journal know what a run has summed up."""
-        if summed_up.summary.text is None:
-            self._not_summed_up += 1
-            if self._not_summed_up < _TRIES_TO_SUM_UP:
-                return  # the next turn tries it again
-        self._not_summed_up = 0
         try:
-            await self._journal.compact(turn, summed_up.entries, summed_up.summary)
+            await self._ledger.compact(turn, summed_up)
         except (StoreFailed, Fenced) as error:
             self.log.warning("session.not_compacted", error=str(error))
             self._leave(store_failure(error))
 
     async def _end_unbegun(self, item: Item, why: Failure) -> None:
         """End a turn that never ran: in the journal, if that has it, and for its readers."""
-        if item.accepted is not None:
-            past = self._journal.past
-            end = unbegun(item.turn, item.recording, why, self._now())
-            try:
-                await self._journal.end(Planned(past.unchanged, past), end)
-            except (StoreFailed, Fenced) as error:
-                failed = store_failure(error)
-                self._leave(failed)
-                why = failed.failure
+        try:
+            await self._ledger.end_unbegun(item, why, self._now())
+        except (StoreFailed, Fenced) as error:
+            failed = store_failure(error)
+            self._leave(failed)
+            why = failed.failure
         self._tell_end(item, why)
 
     def _tell_end(self, item: Item, outcome: TurnEnded | Failure) -> None:

@@ -9,9 +9,9 @@ import trio
 from bench.store.matter import accepted, ended, name_of
 from bench.store.plan import Figures
 from bench.store.timing import Spans, timed
+from greenroom.actors.stores.records import Fence
 from greenroom.actors.stores.sqlite.store import SqliteStore
 from greenroom.actors.stores.sqlite.transactions import Point
-from greenroom.actors.stores.store import Fence
 
 
 class Commits:

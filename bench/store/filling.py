@@ -7,8 +7,8 @@ from pathlib import Path
 from bench.store.matter import accepted, ended, name_of
 from bench.store.plan import BEHIND_SUMMARY
 from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.stores.records import Fence
 from greenroom.actors.stores.sqlite import appends, opening
-from greenroom.actors.stores.store import Fence
 
 _TURNS_A_COMMIT = 2_000
 _BEGAN = 1_700_000_000.0

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 
 from greenroom.actors.channels.channel import Deltas, Finish, FinishReason, TextDelta, Usage
 from greenroom.actors.entries import AssistantEntry, UserEntry
-from greenroom.actors.stores.store import AcceptedTurn, SessionName, TurnEnd, TurnState
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    SessionName,
+    TurnEnd,
+    TurnState,
+)
 from greenroom.actors.turn import Route, Served
 
 AGENT = "main"

@@ -8,7 +8,7 @@ from greenroom.actors.draft import TOLD
 from greenroom.actors.entries import SummaryEntry, SystemEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind
 from greenroom.actors.session_messages import Reset
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import ForkFrom, Sender
 from tests.actors.conftest import PlayedChannel, a_system, result, said, set_stage, user, words
 from tests.stores import a_store

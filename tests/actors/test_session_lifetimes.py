@@ -7,7 +7,7 @@ import trio
 
 from greenroom.actors.known import KEY_LASTS_S
 from greenroom.actors.lifetime import Lifetime, is_over
-from greenroom.actors.stores.store import Retention, SessionName
+from greenroom.actors.stores.records import Retention, SessionName
 from greenroom.actors.turn import Sender
 from tests.actors.conftest import (
     PlayedChannel,

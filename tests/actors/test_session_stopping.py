@@ -7,8 +7,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.channels.channel import Finish, FinishReason, TextDelta
 from greenroom.actors.failure import FailureKind
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.sqlite.transactions import Point
-from greenroom.actors.stores.store import SessionName, Store
+from greenroom.actors.stores.store import Store
 from greenroom.actors.turn import OnDisconnect, Sender
 from greenroom.runtime import ActorStopped
 from tests.actors.conftest import (

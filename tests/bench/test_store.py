@@ -30,8 +30,8 @@ from bench.store.rows import SECTIONS
 from bench.store.run import Turn, take, turns
 from bench.store.table import Cell, Result, tables, text
 from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.stores.records import Query
 from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import Query
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240

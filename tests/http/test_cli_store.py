@@ -9,8 +9,8 @@ import pytest
 import trio
 
 from greenroom.actors.entries import UserEntry
+from greenroom.actors.stores.records import AcceptedTurn, Fence, SessionName
 from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import AcceptedTurn, Fence, SessionName
 from greenroom.http.cli.main import run
 
 Cli = Callable[..., tuple[int, str, str]]

@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.sqlite.appends import row_of
 from greenroom.actors.stores.sqlite.parts import IS_BORROWED
-from greenroom.actors.stores.store import SessionName
 
 AT_ONCE = 16
 """Sessions that one operation deletes at most, ..."""

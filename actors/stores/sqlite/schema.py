@@ -48,9 +48,9 @@ _FIRST = (
     "CREATE INDEX session_by_agent ON session (agent, active)",
     "CREATE INDEX session_by_end ON session (active + lasts) WHERE lasts IS NOT NULL",
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
-    # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered behind
-    # that. `added` is NULL once the end's entries begin with the very same; `adds` counts them. `request`,
-    # as a session's `attributes`, is an API's own, and nothing here reads it.
+    # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered
+    # behind that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
+    # `request`, as a session's `attributes`, is an API's own, and nothing here reads it.
     """
     CREATE TABLE turn (
       id INTEGER PRIMARY KEY,

@@ -14,6 +14,21 @@ import msgspec
 import trio
 
 from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    Fence,
+    Fork,
+    Kept,
+    Page,
+    Query,
+    Retention,
+    SessionInfo,
+    SessionName,
+    SessionState,
+    StoredEntry,
+    StoredTurn,
+    TurnEnd,
+)
 from greenroom.actors.stores.sqlite import (
     appends,
     files,
@@ -27,22 +42,7 @@ from greenroom.actors.stores.sqlite import (
 from greenroom.actors.stores.sqlite.readers import HereReader, Readers, ThreadReaders
 from greenroom.actors.stores.sqlite.transactions import Transactions, Watch
 from greenroom.actors.stores.sqlite.writer import HereWriter, ThreadWriter, Writer
-from greenroom.actors.stores.store import (
-    AcceptedTurn,
-    Fence,
-    Fork,
-    Kept,
-    Page,
-    Query,
-    Retention,
-    SessionInfo,
-    SessionName,
-    SessionState,
-    StoredEntry,
-    StoredTurn,
-    StoreFailed,
-    TurnEnd,
-)
+from greenroom.actors.stores.store import StoreFailed
 
 
 class Limits(msgspec.Struct, frozen=True):

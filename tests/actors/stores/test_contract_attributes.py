@@ -4,14 +4,13 @@ import msgspec
 import pytest
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Fence,
-    Fenced,
     Fork,
     SessionName,
-    Store,
     StoredTurn,
 )
+from greenroom.actors.stores.store import Fenced, Store
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,

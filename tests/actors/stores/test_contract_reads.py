@@ -11,14 +11,14 @@ from greenroom.actors.entries import (
     SummaryEntry,
     UserEntry,
 )
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     SessionName,
-    Store,
     StoredTurn,
     TurnEnd,
 )
+from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,

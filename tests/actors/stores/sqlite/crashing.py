@@ -15,9 +15,7 @@ import trio
 
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
-from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.sqlite.transactions import Point
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
@@ -25,6 +23,8 @@ from greenroom.actors.stores.store import (
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite.store import SqliteStore
+from greenroom.actors.stores.sqlite.transactions import Point
 
 SESSIONS = 8
 

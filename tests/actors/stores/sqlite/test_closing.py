@@ -9,12 +9,13 @@ import trio
 import trio.testing
 from trio.testing import wait_all_tasks_blocked
 
+from greenroom.actors.stores.records import Fence, SessionName
 from greenroom.actors.stores.sqlite import appends, files, opening
 from greenroom.actors.stores.sqlite.readers import ThreadReaders
 from greenroom.actors.stores.sqlite.store import Limits, SqliteStore
 from greenroom.actors.stores.sqlite.transactions import Point, Transactions
 from greenroom.actors.stores.sqlite.writer import ThreadWriter
-from greenroom.actors.stores.store import Fence, SessionName, Store, StoreFailed
+from greenroom.actors.stores.store import Store, StoreFailed
 from tests.actors.stores.conftest import NAME, OTHER, accepted, talk
 from tests.actors.stores.sqlite.conftest import Gate, inside
 

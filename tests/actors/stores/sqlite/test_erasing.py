@@ -8,9 +8,14 @@ from pathlib import Path
 import trio
 
 from greenroom.actors.entries import UserEntry
+from greenroom.actors.stores.records import (
+    Fence,
+    Fork,
+    Retention,
+    SessionName,
+)
 from greenroom.actors.stores.sqlite.store import Limits, SqliteStore
 from greenroom.actors.stores.sqlite.transactions import Point
-from greenroom.actors.stores.store import Fence, Fork, Retention, SessionName
 from tests.actors.stores.conftest import NAME, OTHER, accepted, finished, say, talk, words
 from tests.actors.stores.sqlite.conftest import inside
 

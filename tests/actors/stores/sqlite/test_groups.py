@@ -7,9 +7,10 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.entries import UserEntry
+from greenroom.actors.stores.records import Fence, SessionName
 from greenroom.actors.stores.sqlite.store import Limits, SqliteStore
 from greenroom.actors.stores.sqlite.transactions import Point
-from greenroom.actors.stores.store import Fence, Fenced, SessionName, StoreFailed
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from tests.actors.stores.conftest import NAME, accepted, finished, numbers, say, talk
 from tests.actors.stores.sqlite.conftest import Counting, Failing, Gate, inside, sqlite_error
 

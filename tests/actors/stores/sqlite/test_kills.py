@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.sqlite import maintenance
 from greenroom.actors.stores.sqlite.store import SqliteStore
 from greenroom.actors.stores.sqlite.transactions import Point
-from greenroom.actors.stores.store import SessionName
 
 PROGRAM = Path(__file__).with_name("crashing.py")
 

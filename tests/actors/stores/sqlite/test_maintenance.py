@@ -7,10 +7,11 @@ import pytest
 import trio
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, ToolCall, ToolEntry, UserEntry
+from greenroom.actors.stores.records import Fence, Fork, SessionName
 from greenroom.actors.stores.sqlite import maintenance, schema
 from greenroom.actors.stores.sqlite.schema import MIGRATIONS
 from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import CannotOpen, Fence, Fork, SessionName
+from greenroom.actors.stores.store import CannotOpen
 from tests.actors.stores.conftest import NAME, OTHER, accepted, say, talk
 from tests.actors.stores.sqlite.conftest import inside
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import trio
 
+from greenroom.actors.stores.records import Fence
 from greenroom.actors.stores.sqlite import files, opening
 from greenroom.actors.stores.sqlite.schema import MIGRATIONS
 from greenroom.actors.stores.sqlite.store import Limits, SqliteStore
-from greenroom.actors.stores.store import CannotOpen, Fence, Store, StoreFailed
+from greenroom.actors.stores.store import CannotOpen, Store, StoreFailed
 from tests.actors.stores.conftest import NAME, OTHER, accepted, talk
 from tests.actors.stores.sqlite.conftest import inside
 
@@ -289,7 +290,8 @@ async def test_a_disk_that_is_full_fails_appends_until_there_is_room(path: Path)
 import resource, signal, sys, trio
 from pathlib import Path
 from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import AcceptedTurn, Fence, SessionName, StoreFailed
+from greenroom.actors.stores.records import AcceptedTurn, Fence, SessionName
+from greenroom.actors.stores.store import StoreFailed
 from greenroom.actors.entries import UserEntry
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

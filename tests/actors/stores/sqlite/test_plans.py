@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.stores.records import Fence, Fork, Query
 from greenroom.actors.stores.sqlite import (
     appends,
     forgetting,
@@ -16,7 +17,6 @@ from greenroom.actors.stores.sqlite import (
     opening,
     reads,
 )
-from greenroom.actors.stores.store import Fence, Fork, Query
 from tests.actors.stores.conftest import NAME, OTHER, accepted, finished
 
 IN_ORDER = re.compile(r"SCAN s(ession)? USING (COVERING )?INDEX session_by_activity")
