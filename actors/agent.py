@@ -2,7 +2,7 @@
 
 import msgspec
 
-from greenroom.actors.known import Firsts, Recent
+from greenroom.actors.recent import Firsts, FirstTries, Recent
 from greenroom.actors.session import Session
 from greenroom.actors.session_messages import SessionMessage
 from greenroom.actors.settings import AgentSettings, SessionLimits
@@ -37,12 +37,13 @@ class Rooms:
     ) -> None:
         self.recent = Recent()
         self.firsts = Firsts()
+        first_tries = FirstTries()
 
         def lasting(key: str) -> Session:
-            return Session(key, settings, limits, surroundings)
+            return Session(key, settings, limits, surroundings, first_tries)
 
         def passing(key: str) -> Session:
-            return Session(key, settings, limits, surroundings, self.recent)
+            return Session(key, settings, limits, surroundings, first_tries, self.recent)
 
         most = limits.live_sessions
         self.sessions: Sessions = Directory(lasting, limit=most, idle=limits.idle)

@@ -20,15 +20,14 @@ from greenroom.actors.session_messages import (
     Reset,
     SessionMessage,
 )
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Page,
     Query,
     SessionInfo,
     SessionName,
-    Store,
     StoredEntry,
-    StoreFailed,
 )
+from greenroom.actors.stores.store import Store, StoreFailed
 from greenroom.actors.turns import address_of
 from greenroom.runtime import Address
 

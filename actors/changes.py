@@ -2,9 +2,9 @@
 
 from greenroom.actors.entries import AssistantEntry, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.journal import Journal
+from greenroom.actors.journal import Journal, Planned
 from greenroom.actors.session_messages import Annotate, Append, Delete, Erase, OfTheWhole, Reset
-from greenroom.actors.stores.store import TurnEnd, TurnState
+from greenroom.actors.stores.records import TurnEnd, TurnState
 from greenroom.actors.transcript import Sent
 from greenroom.actors.turn import Route, TurnRequest
 
@@ -33,11 +33,10 @@ async def change(journal: Journal, message: OfTheWhole, now: float) -> None:
 
 async def _append(journal: Journal, message: Append, now: float) -> None:
     sent = [Sent(*pair) for pair in zip(message.entries, message.places, strict=True)]
-    plan = journal.transcript.append(sent, complete=False)
-    turn = TurnRequest(message.turn, _NOBODY, message.entries)
-    accepted = await journal.accept(turn, plan, now)
-    end = TurnEnd(message.turn, TurnState.FINISHED, now, entries=plan.added)
-    await journal.end(accepted, plan, end)
+    planned = Planned(journal.past.append(sent), journal.past)
+    await journal.accept(TurnRequest(message.turn, _NOBODY, message.entries), planned, now)
+    end = TurnEnd(message.turn, TurnState.FINISHED, now, entries=planned.plan.added)
+    await journal.end(planned, end)
 
 
 async def _erase(journal: Journal, seq: int) -> None:

@@ -28,8 +28,11 @@ class Follower(Actor[Follow]):
 
     async def _play(self) -> None:
         recording, port = self._recording, self._port
-        if self._announces and recording.accepted is not None:
-            await port.send(recording.accepted)
+        if self._announces:
+            while recording.accepted is None and recording.outcome is None:
+                await recording.news()
+            if recording.accepted is not None:
+                await port.send(recording.accepted)
         while recording.started is None and recording.outcome is None:
             await recording.news()
         if recording.started is not None:

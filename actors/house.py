@@ -23,7 +23,8 @@ from greenroom.actors.failure import TurnFailed
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
-from greenroom.actors.stores.store import SessionName, Store
+from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.turn import ELSEWHERE, Route, Submit, TurnEvent, TurnRequest
 from greenroom.actors.turns import Turns

@@ -6,11 +6,11 @@ from collections.abc import Callable
 import msgspec
 
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.known import is_same
+from greenroom.actors.journal import Planned
+from greenroom.actors.known import Verdict, is_same, recall_unended
 from greenroom.actors.recording import Recording
 from greenroom.actors.session_messages import SoFar
-from greenroom.actors.stores.store import AcceptedTurn
-from greenroom.actors.transcript import Plan
+from greenroom.actors.stores.records import AcceptedTurn
 from greenroom.actors.turn import OnBusy, Sender, TurnEvent, TurnRequest
 from greenroom.runtime import StreamPort
 
@@ -20,11 +20,12 @@ _RETRY_AFTER_S = 1.0
 class Item(msgspec.Struct, frozen=True):
     """A turn that waits or runs; `ahead` is how many were before it when it came.
 
-    It is `accepted` while it waits if the journal has it already.
+    Its run tells `port`, which is None where all its readers follow its recording. It is `accepted` while
+    it waits if the journal has it already.
     """
 
     turn: TurnRequest
-    port: StreamPort[TurnEvent]
+    port: StreamPort[TurnEvent] | None
     recording: Recording
     ahead: int
     instead_of: str | None
@@ -35,8 +36,7 @@ class Running(msgspec.Struct, frozen=True):
     """The turn that runs, and what it makes of the transcript."""
 
     item: Item
-    accepted: AcceptedTurn
-    plan: Plan
+    planned: Planned
 
 
 class Line:
@@ -59,11 +59,11 @@ class Line:
         """Return a turn by its id."""
         return next((item for item in self.items() if item.turn.id == turn), None)
 
-    def known(self, sender: Sender) -> Recording | None:
-        """Return what the turn tells that a request is; raises `TurnFailed` as `is_same` does."""
+    def known(self, sender: Sender) -> Verdict:
+        """Say what a request is, if it is one of them; raises `TurnFailed` as `is_same` does."""
         for item in self.items():
-            if is_same(sender, item.turn.sender) and item.recording.stopped is None:
-                return item.recording
+            if is_same(sender, item.turn.sender):
+                return recall_unended(item.turn.id, item.recording)
         return None
 
     def look(self, turn: str) -> SoFar | None:
@@ -94,6 +94,11 @@ class Line:
         """Return the refusal of what cannot go together with the turns that there are."""
         message = f"Session '{self._key}' is busy with {what}"
         return TurnFailed.of(FailureKind.CONFLICT, message, code="session_busy")
+
+    def take_waiting(self) -> list[Item]:
+        """Take all out that wait, and return them."""
+        waiting, self.waiting = list(self.waiting), deque()
+        return waiting
 
     def drop(self, is_meant: Callable[[Item], bool], why: Failure) -> list[Item]:
         """Take those out of the waiting turns that are meant, and stop them; return them."""

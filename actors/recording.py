@@ -30,6 +30,7 @@ class Recording:
         self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
         self.stopped: Failure | None = None
+        self.keeps = True
         self.outcome: TurnEnded | Failure | None = None
 
     @classmethod
@@ -58,13 +59,21 @@ class Recording:
         if self.abandoned and self.outcome is None:
             self.stop(LEFT)
 
-    def stop(self, why: Failure) -> None:
-        """End the turn where it stands; the first reason counts."""
-        if self.stopped is None:
-            self.stopped = why
+    def stop(self, why: Failure, *, keeps: bool = True) -> None:
+        """End the turn where it stands, and with `keeps` keep what it has said; the first reason counts.
+
+        Does nothing to a turn whose answer is whole.
+        """
+        if self.stopped is None and self.answer.reason is None:
+            self.stopped, self.keeps = why, keeps
             self.scope.cancel()
 
     # What it tells
+
+    def accept(self, event: TurnAccepted) -> None:
+        """Take down that the turn is taken."""
+        self.accepted = event
+        self._tell()
 
     def start(self, event: TurnStarted) -> None:
         """Take down that the model has begun."""

@@ -14,7 +14,7 @@ import msgspec
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.routing import RoutableModel, Router
 from greenroom.actors.settings import AgentSettings, HouseSettings
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import Route
 
 _AGENT_FORM = re.compile(r"(?:openclaw(?:[:/](?P<id>.*))?|agent:(?P<alias>.*))", re.IGNORECASE)
@@ -45,7 +45,8 @@ class Wish(msgspec.Struct, frozen=True):
 class Selection(msgspec.Struct, frozen=True):
     """Where a turn goes; an `ephemeral` session is this turn's alone.
 
-    `fallbacks` are those of the agent's own model; a model that the caller names has none.
+    `fallbacks` are those of the agent's own model; a model that the caller names has none. What is asked
+    `once` has a session so that it is known again, and no other use.
     """
 
     agent: str
@@ -53,6 +54,7 @@ class Selection(msgspec.Struct, frozen=True):
     ephemeral: bool
     route: Route
     fallbacks: tuple[Route, ...] = ()
+    once: bool = False
 
 
 class Selector:
@@ -85,7 +87,7 @@ class Selector:
         fallbacks: tuple[Route, ...] = ()
         if is_agent_form and wish.override is None:
             fallbacks = tuple(self._router.resolve(name) for name in agent.fallbacks)
-        ephemeral = False
+        ephemeral = once = False
         if key is not None:
             session = key
         elif wish.user is not None:
@@ -93,10 +95,10 @@ class Selector:
         elif wish.own is not None:
             session = f"agent:{agent.id}:resp:{wish.own}"
         elif wish.once is not None:
-            session = f"agent:{agent.id}:once:{wish.once}"
+            session, once = f"agent:{agent.id}:once:{wish.once}", True
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
-        return Selection(agent.id, session, ephemeral, route, fallbacks)
+        return Selection(agent.id, session, ephemeral, route, fallbacks, once)
 
     def session(self, key: str, agent: str | None) -> SessionName:
         """Return the session that a key means: of the named agent, of the key's own, or of the default.

@@ -6,20 +6,24 @@ it runs, and its end is there before its client hears of it.
 """
 
 from collections.abc import Callable
-from typing import assert_never
-
-import msgspec
+from typing import TypeVar, assert_never
 
 from greenroom.actors.changes import change
-from greenroom.actors.closing import end_of, ended_by, internal, outcome_of, store_failure
+from greenroom.actors.closing import (
+    ended_by,
+    internal,
+    stopping,
+    store_failure,
+)
 from greenroom.actors.draft import Draft, blank_of, split
 from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
-from greenroom.actors.journal import CRASHED, Journal
-from greenroom.actors.known import InsteadOf, Recent, Replay, recall
-from greenroom.actors.lifetime import is_over
-from greenroom.actors.line import Item, Line, Running
+from greenroom.actors.journal import CRASHED, Journal, Planned
+from greenroom.actors.known import Replay, nothing_to_resume
+from greenroom.actors.ledger import Ledger
+from greenroom.actors.line import Item, Line
+from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.recording import LEFT, Recording, settle
 from greenroom.actors.run import Begin, Run, RunResult, SummedUp
 from greenroom.actors.session_messages import (
@@ -30,6 +34,7 @@ from greenroom.actors.session_messages import (
     ClientLeft,
     Delete,
     Erase,
+    FollowerEnded,
     Look,
     OfTheWhole,
     Reset,
@@ -37,18 +42,16 @@ from greenroom.actors.session_messages import (
     SessionMessage,
 )
 from greenroom.actors.settings import AgentSettings, SessionLimits
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
-    Fenced,
-    Fork,
     SessionName,
-    StoreFailed,
 )
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.transcript import Plan
 from greenroom.actors.turn import (
     ELSEWHERE,
     OnBusy,
+    OnDisconnect,
     Submit,
     TurnAccepted,
     TurnEnded,
@@ -56,7 +59,18 @@ from greenroom.actors.turn import (
     TurnRequest,
 )
 from greenroom.actors.window import Estimate
-from greenroom.runtime import Actor, Ending, Finished, Subscription
+from greenroom.runtime import (
+    Actor,
+    Ending,
+    Finished,
+    Message,
+    NotAccepted,
+    Ref,
+    StreamPort,
+    Subscription,
+)
+
+_C = TypeVar("_C", bound=Message)
 
 
 class Session(Actor[SessionMessage]):
@@ -68,6 +82,7 @@ class Session(Actor[SessionMessage]):
         agent: AgentSettings,
         limits: SessionLimits,
         surroundings: Surroundings,
+        first_tries: FirstTries,
         recent: Recent | None = None,
     ) -> None:
         self._key = key
@@ -78,7 +93,9 @@ class Session(Actor[SessionMessage]):
         name = SessionName(agent.id, key)
         self._journal = Journal(name, surroundings.store, passes=recent is not None)
         self._line = Line(key, limits.waiting_turns)
-        self._rolls_back = False
+        self._ledger = Ledger(self._journal, self._line, first_tries, recent)
+        self._passes = False
+        self._followers = 0
         self._attached = 0
         self._broken: Exception | None = None
         self._estimate = Estimate()
@@ -87,7 +104,7 @@ class Session(Actor[SessionMessage]):
 
     async def on_start(self) -> None:
         try:
-            await self._journal.open(self._surroundings.clock())
+            await self._journal.open(self._now())
         except (StoreFailed, Fenced) as error:
             # Whoever asks is told; the next one after that finds a session that tries again.
             self._broken = error
@@ -102,6 +119,8 @@ class Session(Actor[SessionMessage]):
                 await self._submit(message, turn)
             case RunEnded(ending):
                 await self._close_turn(ending)
+            case FollowerEnded():
+                self._followers -= 1
             case ClientLeft():
                 await self._drop(lambda item: item.recording.abandoned, LEFT)
             case Attach(id_):
@@ -122,70 +141,80 @@ class Session(Actor[SessionMessage]):
         if running is not None:
             # Its readers were told when this actor began to end.
             running.item.recording.stop(CRASHED)
-            await self._keep(running, CRASHED, None)
+            try:
+                await self._ledger.end(running, CRASHED, None, self._now())
+            except (StoreFailed, Fenced) as error:
+                # Whoever wakes the session finds the turn open, and closes it.
+                self.log.warning(
+                    "session.turn_left_open", turn=running.item.turn.id, error=str(error)
+                )
+
+    def _leave(self, why: TurnFailed) -> None:
+        """Stop, and first tell those that wait why they do so in vain."""
+        for item in self._line.take_waiting():
+            self._tell_end(item, why.failure)
+        self.stop()
 
     # Turns that come
 
     async def _submit(self, message: Submit, turn: TurnRequest) -> None:
-        instead_of: str | None = None
+        sender = turn.sender
+        self._passes = self._passes or turn.ephemeral or turn.once
+        now = self._now()
         try:
-            match await self._known(turn):
-                case Replay(recording):
-                    await self._follow(message, turn.id, recording, announces=turn.announced)
-                    return
-                case InsteadOf(other):
-                    instead_of = other
-                case None:
-                    pass
+            known = await self._ledger.known(turn, now)
         except StoreFailed as error:
             raise store_failure(error) from None
-        if instead_of is None and not self._may_follow(turn):
+        if isinstance(known, Replay):
+            await self._follow(message, turn.id, known.recording, announces=turn.announced)
+            return
+        if sender.resumes:
+            raise nothing_to_resume()
+        if known is None and not self._ledger.may_follow(turn):
             what = "The session has gone on from where this turn was to follow."
             raise TurnFailed.of(FailureKind.CONFLICT, what, code=ELSEWHERE)
-        policy, running, ahead = turn.sender.on_busy, self._line.running, len(self._line)
-        self._line.check_room(policy)
-        if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
-            self._rolls_back = policy is OnBusy.ROLLBACK
-            running.item.recording.stop(ended_by("a later request"))
+        ahead = len(self._line)
+        self._make_room(sender.on_busy)
         accepted = await self._accept_early(turn) if ahead and turn.request is not None else None
-        port = self.stream_port(message)
-        recording = Recording(turn.sender.on_disconnect)
-        recording.accepted = TurnAccepted(turn.id, turn.model, turn.created, ahead)
-        recording.join(port)
-        if turn.announced and ahead:
-            port.send_nowait(recording.accepted)
+        recording = Recording(sender.on_disconnect)
+        if ahead:
+            recording.accept(TurnAccepted(turn.id, turn.model, turn.created, ahead))
+        port = await self._join(message, turn, recording)
+        instead_of = None if known is None else known.turn
         self._line.waiting.append(Item(turn, port, recording, ahead, instead_of, accepted))
-        self.watch_consumer(port, lambda: ClientLeft(turn.id))
 
-    def _may_follow(self, turn: TurnRequest) -> bool:
-        if turn.follows is None:
-            return True
-        items = self._line.items()
-        return items[-1].turn.id == turn.follows if items else self._journal.ends_with(turn.follows)
+    async def _join(
+        self, message: Submit, turn: TurnRequest, recording: Recording
+    ) -> StreamPort[TurnEvent] | None:
+        """Have the first reader hear a turn; return where its run is to tell it, if there is a place."""
+        if turn.sender.on_disconnect is OnDisconnect.CONTINUE:
+            # Then no reader makes it wait, however slow, or dead without a word.
+            await self._follow(message, turn.id, recording, announces=turn.announced)
+            return None
+        port = self.stream_port(message)
+        recording.join(port)
+        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        if turn.announced and recording.accepted is not None:
+            port.send_nowait(recording.accepted)
+        return port
+
+    def _make_room(self, policy: OnBusy) -> None:
+        """Do to the running turn what the new one asks for; raises `TurnFailed` if there is no room."""
+        self._line.check_room(policy)
+        running = self._line.running
+        if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
+            keeps = policy is OnBusy.INTERRUPT
+            running.item.recording.stop(ended_by("a later request"), keeps=keeps)
 
     async def _accept_early(self, turn: TurnRequest) -> AcceptedTurn:
-        """Have the journal know a turn before it waits; what it adds is known when it begins."""
-        plan = Plan(len(self._journal.transcript), ())
+        """Have the journal know a turn before it waits."""
         try:
-            return await self._journal.accept(turn, plan, self._surroundings.clock())
+            return await self._ledger.accept_early(turn, self._now())
         except (StoreFailed, Fenced) as error:
+            failed = store_failure(error)
             if isinstance(error, Fenced):
-                self.stop()
-            raise store_failure(error) from None
-
-    async def _known(self, turn: TurnRequest) -> Replay | InsteadOf | None:
-        sender = turn.sender
-        if sender.idempotency is None and not sender.retry:
-            return None
-        told = self._line.known(sender)
-        if told is not None:
-            return Replay(told)
-        now = self._surroundings.clock()
-        if self._recent is not None:
-            found = self._recent.find(sender.fingerprint, now) if sender.retry else None
-            return None if found is None else Replay(found)
-        stored = await self._journal.find(sender, now)
-        return None if stored is None else recall(sender, stored)
+                self._leave(failed)
+            raise failed from None
 
     async def _attach(self, message: Attach, id_: str) -> None:
         item = self._line.find(id_)
@@ -193,8 +222,7 @@ class Session(Actor[SessionMessage]):
             what = f"No turn '{id_}' waits or runs in session '{self._key}'."
             raise TurnFailed.of(FailureKind.NOT_FOUND, what)
         self._attached += 1
-        name = f"{id_}.{self._attached}"
-        await self._follow(message, name, item.recording, announces=True)
+        await self._follow(message, f"{id_}.{self._attached}", item.recording, announces=True)
 
     async def _follow(
         self,
@@ -207,10 +235,10 @@ class Session(Actor[SessionMessage]):
         port = self.stream_port(message)
         recording.join(port)
         follower = Follower(recording, port, announces=announces)
-        ref = await self.spawn(follower, f"{name}.follower")
+        ref = await self._begin_child(follower, f"{name}.follower")
+        self.watch(ref, lambda _: FollowerEnded())
+        self._followers += 1
         ref.tell(Follow())
-        if self._recent is not None and self._line.running is None:
-            self.watch(ref, RunEnded)
 
     async def _drop(self, is_meant: Callable[[Item], bool], why: Failure) -> bool:
         """End those of the waiting turns that are meant; return whether there was one."""
@@ -233,19 +261,20 @@ class Session(Actor[SessionMessage]):
         if self._line.running is not None:
             raise self._line.busy("a turn; cancel it first.")
         try:
-            await change(self._journal, message, self._surroundings.clock())
+            await change(self._journal, message, self._now())
         except (StoreFailed, Fenced) as error:
-            self.stop()
-            raise store_failure(error) from None
+            failed = store_failure(error)
+            self._leave(failed)
+            raise failed from None
         if isinstance(message, Delete):
-            self.stop()
+            self._leave(stopping())
 
     # Turns that run
 
     async def _advance(self) -> None:
-        """Take up turns until one runs or none waits."""
+        """Take up turns until one runs or none waits; a session that passes ends after its last."""
         line = self._line
-        while line.running is None and line.waiting:
+        while line.running is None and line.waiting and not self.is_stopping:
             item = line.waiting.popleft()
             try:
                 if item.recording.stopped is None:
@@ -255,50 +284,51 @@ class Session(Actor[SessionMessage]):
             except TurnFailed as refused:
                 await self._end_unbegun(item, refused.failure)
             except (StoreFailed, Fenced) as error:
-                self._tell_end(item, store_failure(error).failure)
-                self.stop()
-                return
-            if item.turn.ephemeral and line.running is None:
-                self.stop()
+                failed = store_failure(error)
+                self._tell_end(item, failed.failure)
+                self._leave(failed)
+        if self._passes and line.running is None and not self._followers:
+            self.stop()
 
     async def _begin(self, item: Item) -> None:
-        turn, journal, now = item.turn, self._journal, self._surroundings.clock()
-        since = None if turn.appends else journal.active
-        if since is not None and is_over(self._limits.lifetime, since, now):
-            self.log.info("session.reset", idle_s=round(now - since, 3))
-            await journal.reset(now)
-        fork: Fork | None = None
-        asked = turn.sender.fork
-        if asked is not None and journal.is_new:
-            source = SessionName(self._agent.id, asked.key)
-            fork = await journal.fork(source, asked.seq, as_it_stood=asked.as_it_stood)
+        turn, now = item.turn, self._now()
+        idle = await self._ledger.begin_anew(turn, self._limits.lifetime, now)
+        if idle is not None:
+            self.log.info("session.reset", idle_s=round(idle, 3))
         instructions, sent = split(self._agent.instructions, turn.entries, turn.places)
-        plan = await journal.plan(sent, item.instead_of, appends=turn.appends)
-        accepted = item.accepted or await journal.accept(turn, plan, now, fork)
-        if turn.announced and not item.ahead and item.recording.accepted is not None:
-            item.port.send_nowait(item.recording.accepted)
+        running = await self._ledger.begin(item, sent, now)
+        self._line.running = running
+        if not item.ahead:
+            self._announce(item)
         run = Run(
             turn,
-            self._draft(turn, instructions, plan),
+            self._draft(turn, instructions, running.planned),
             self._surroundings.upstreams,
             item.recording,
             item.port,
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
-        ref = await self.spawn(run, turn.id)
+        ref = await self._begin_child(run, turn.id)
         self.watch(ref, RunEnded)
-        self._line.running = Running(item, accepted, plan)
         ref.tell(Begin())
 
-    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], plan: Plan) -> Draft:
-        summary, old = self._journal.shown(plan)
+    def _announce(self, item: Item) -> None:
+        """Tell the readers of a turn that did not wait that it is taken."""
+        turn = item.turn
+        accepted = TurnAccepted(turn.id, turn.model, turn.created)
+        item.recording.accept(accepted)
+        if turn.announced and item.port is not None:
+            item.port.send_nowait(accepted)
+
+    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
+        summary, old = planned.past.shown(planned.plan)
         return Draft(
             blank_of(turn),
             instructions,
             summary,
             old,
-            plan.added,
+            planned.plan.added,
             window=self._surroundings.windows.get(turn.route),
             estimate=self._estimate,
             shortening=self._agent.shortening,
@@ -308,81 +338,58 @@ class Session(Actor[SessionMessage]):
     async def _close_turn(self, ending: Ending) -> None:
         running, self._line.running = self._line.running, None
         if running is None:
-            if self._recent is not None and not self._line.waiting:
-                self.stop()  # it was there to tell an answer again
             return
         item = running.item
-        failure: Failure | None = internal("The run crashed.")
-        cost: float | None = None
-        match ending:
-            case Finished(value=RunResult(failure, cost, guessed, summed_up)):
-                self._estimate.learn(guessed, item.recording.answer.usage.prompt)
-                if summed_up is not None:
-                    running = await self._compact(running, summed_up)
-                if item.recording.answer.reason is not None:
-                    failure = None  # it is whole, whatever came after it
-                elif failure is None:
-                    failure = internal("The model's answer has no end.")
-            case _:
-                pass
-        outcome = await self._keep(running, failure, cost)
-        self._tell_end(item, outcome)
-        if item.turn.ephemeral:
-            if self._recent is not None and isinstance(outcome, TurnEnded):
-                now = self._surroundings.clock()
-                self._recent.keep(item.turn.sender.fingerprint, item.recording, now)
-            self.stop()
-
-    async def _compact(self, running: Running, summed_up: SummedUp) -> Running:
-        """Have the journal know what the run has summed up; a turn that fails keeps that, too."""
-        turn, summary = running.item.turn.id, summed_up.summary
+        result = RunResult(internal("The run crashed."))
+        if isinstance(ending, Finished) and isinstance(ending.value, RunResult):
+            result = ending.value
+        self._estimate.learn(result.guessed, item.recording.answer.usage.prompt)
         try:
-            plan = await self._journal.compact(turn, running.plan, summed_up.entries, summary)
+            closed = await self._ledger.end(running, result.failure, result.cost, self._now())
+        except (StoreFailed, Fenced) as error:
+            # What was written is for the next one to read.
+            failed = store_failure(error)
+            self._tell_end(item, failed.failure)
+            self._leave(failed)
+            return
+        if closed.cut:
+            # The client told another story from there on; see `Transcript.reconcile`.
+            self.log.info("session.cut", turn=item.turn.id, entries=closed.cut)
+        self._tell_end(item, closed.outcome)
+        if self._recent is not None and isinstance(closed.outcome, TurnEnded):
+            self._recent.keep(item.turn.sender.fingerprint, item.recording, self._now())
+        if result.summed_up is not None and closed.stands:
+            await self._compact(item.turn.id, result.summed_up)
+
+    async def _compact(self, turn: str, summed_up: SummedUp) -> None:
+        try:
+            await self._ledger.compact(turn, summed_up)
         except (StoreFailed, Fenced) as error:
             self.log.warning("session.not_compacted", error=str(error))
-            return running  # the next turn does it again, or finds what happened
-        return msgspec.structs.replace(running, plan=plan)
-
-    async def _keep(
-        self, running: Running, failure: Failure | None, cost: float | None
-    ) -> TurnEnded | Failure:
-        """Have the journal know how a turn ended, and return what its readers are to be told."""
-        item, plan = running.item, running.plan
-        rolls_back, self._rolls_back = self._rolls_back, False
-        end = end_of(
-            item.turn,
-            plan.added,
-            item.recording,
-            failure,
-            cost=cost,
-            now=self._surroundings.clock(),
-            keeps=not rolls_back,
-        )
-        try:
-            cut = await self._journal.end(running.accepted, plan, end)
-        except (StoreFailed, Fenced) as error:
-            self.stop()  # what was written is for the next one to read
-            return store_failure(error).failure
-        if cut:
-            # The client told another story from there on; see `Transcript.reconcile`.
-            self.log.info("session.cut", turn=item.turn.id, entries=cut)
-        return outcome_of(end)
+            self._leave(store_failure(error))
 
     async def _end_unbegun(self, item: Item, why: Failure) -> None:
         """End a turn that never ran: in the journal, if that has it, and for its readers."""
-        if item.accepted is not None:
-            plan = Plan(len(self._journal.transcript), ())
-            now = self._surroundings.clock()
-            end = end_of(item.turn, (), item.recording, why, cost=None, now=now)
-            try:
-                await self._journal.end(item.accepted, plan, end)
-            except (StoreFailed, Fenced) as error:
-                self.stop()
-                why = store_failure(error).failure
+        try:
+            await self._ledger.end_unbegun(item, why, self._now())
+        except (StoreFailed, Fenced) as error:
+            failed = store_failure(error)
+            self._leave(failed)
+            why = failed.failure
         self._tell_end(item, why)
 
     def _tell_end(self, item: Item, outcome: TurnEnded | Failure) -> None:
         item.recording.end(outcome)
-        settle(item.port, outcome)
+        if item.port is not None:
+            settle(item.port, outcome)
         if self._recent is not None:
             self._recent.ended(item.turn.sender.fingerprint, self._key)
+
+    async def _begin_child(self, child: Actor[_C], name: str) -> Ref[_C]:
+        try:
+            return await self.spawn(child, name)
+        except NotAccepted:
+            raise stopping() from None
+
+    def _now(self) -> float:
+        return self._surroundings.clock()

@@ -14,6 +14,10 @@ class RunEnded(Message, frozen=True):
     ending: Ending
 
 
+class FollowerEnded(Message, frozen=True):
+    """A reader that was told a recording is told no more."""
+
+
 class ClientLeft(Message, frozen=True):
     """The first reader of this turn has left."""
 
@@ -92,4 +96,4 @@ class Erase(Request[None], frozen=True):
 
 OfTurns = Submit | Attach | Look | Cancel
 OfTheWhole = Reset | Delete | Annotate | Append | Erase
-SessionMessage = OfTurns | OfTheWhole | RunEnded | ClientLeft
+SessionMessage = OfTurns | OfTheWhole | RunEnded | FollowerEnded | ClientLeft

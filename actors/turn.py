@@ -77,9 +77,10 @@ class TurnRequest(msgspec.Struct, frozen=True):
     `route` answers, or where it fails before its first word one of `fallbacks`, in order. `entries`
     are its messages in order; those of the system count for this turn alone. `extra` holds fields that
     only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one of its session,
-    which ends with it. The client of a `streamed` turn sees the answer while it comes, so what it has
-    seen is kept if the answer is cut; otherwise nothing of it is. `model` is the client's spelling and
-    `created` the Unix seconds of its answer, as every replay tells them.
+    which ends with it; one that is asked `once` is known again in a session of its own, and begins that
+    anew. The client of a `streamed` turn sees the answer while it comes, so what it has seen is kept if
+    the answer is cut; otherwise nothing of it is. `model` is the client's spelling and `created` the Unix
+    seconds of its answer, as every replay tells them.
 
     What `appends` is all new, whatever of the transcript it repeats, and `places` says where each entry
     stood in the request, if not among its messages. A turn that `follows` another is refused with the
@@ -99,6 +100,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     sampling: Sampling = Sampling()
     extra: dict[str, bytes] = {}
     ephemeral: bool = False
+    once: bool = False
     streamed: bool = False
     model: str = ""
     created: int = 0

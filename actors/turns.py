@@ -13,7 +13,8 @@ from greenroom.actors.agent import Rooms
 from greenroom.actors.closing import store_failure
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.session_messages import Attach, Cancel, Delete, Look, SessionMessage, SoFar
-from greenroom.actors.stores.store import SessionName, Store, StoredTurn, StoreFailed
+from greenroom.actors.stores.records import SessionName, StoredTurn
+from greenroom.actors.stores.store import Store, StoreFailed
 from greenroom.actors.turn import TurnEvent
 from greenroom.runtime import Address, OpenStream
 

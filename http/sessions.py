@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from greenroom.actors.house import House
-from greenroom.actors.stores.store import Query, SessionName
+from greenroom.actors.stores.records import Query, SessionName
 from greenroom.http.access import record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway

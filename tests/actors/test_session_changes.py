@@ -8,7 +8,7 @@ import trio
 from greenroom.actors.entries import TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.session_messages import Annotate, Append, Erase, OfTheWhole
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import ForkFrom, Sender
 from tests.actors.conftest import (
     SLOW,

@@ -11,7 +11,7 @@ from greenroom.actors.entries import Entry, SystemEntry, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.session_messages import Reset
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import (
     ELSEWHERE,
     ForkFrom,

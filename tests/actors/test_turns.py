@@ -11,8 +11,8 @@ from greenroom.actors.channels.channel import TextDelta
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.journal import CRASHED
 from greenroom.actors.session_messages import SoFar
+from greenroom.actors.stores.records import Fence, SessionName, TurnState
 from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import Fence, SessionName, TurnState
 from greenroom.actors.turn import Submit, TurnAccepted, TurnEvent, TurnStarted
 from greenroom.actors.turns import Found, Turns
 from greenroom.runtime import System

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.sqlite import codec, parts
-from greenroom.actors.stores.sqlite.cutting import cut
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
-    Fenced,
     Fork,
     SessionName,
-    SourceMissing,
     StoredEntry,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite import codec, parts
+from greenroom.actors.stores.sqlite.cutting import cut
+from greenroom.actors.stores.store import Fenced, SourceMissing
 
 
 class _Place(NamedTuple):
@@ -33,14 +32,20 @@ class _Place(NamedTuple):
 
 
 def accept(
-    db: sqlite3.Connection, name: SessionName, fence: Fence, turn: AcceptedTurn, fork: Fork | None
+    db: sqlite3.Connection,
+    name: SessionName,
+    fence: Fence,
+    turn: AcceptedTurn,
+    *,
+    fork: Fork | None = None,
+    lasts: float | None = None,
 ) -> Fence:
     """Append a turn's acceptance."""
     accepted = codec.encode_accepted(turn)
     added = b"".join(map(codec.encode_entry, turn.added)) if turn.added else None
     size = len(accepted) + len(added or b"") + len(turn.request or b"")
     if fence.epoch == 0:
-        place = _create(db, name, turn.accepted, fork, turns=1, size=size)
+        place = _create(db, name, turn.accepted, fork, lasts=lasts, turns=1, size=size)
     elif fork is None:
         place = _claim(db, name, fence, 1, at=turn.accepted, turns=1, size=size)
     else:
@@ -183,6 +188,7 @@ def _create(
     at: float,
     fork: Fork | None,
     *,
+    lasts: float | None = None,
     turns: int = 0,
     size: int = 0,
 ) -> _Place:
@@ -196,7 +202,8 @@ def _create(
     began = 0 if fork is None else fork.head
     rows = db.execute(
         "INSERT INTO session (agent, key, epoch, head, created, active, began, base, turns, live, size,"
-        " fork_source, fork_seq) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, ?, ?, ?, ?, ? FROM store "
+        " fork_source, fork_seq, lasts) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ? "
+        "FROM store "
         "WHERE true ON CONFLICT (agent, key) DO NOTHING RETURNING id, epoch, head",
         (
             name.agent,
@@ -210,6 +217,7 @@ def _create(
             size,
             source,
             None if fork is None else fork.seq,
+            lasts,
         ),
     ).fetchall()
     place = _place(rows, 1)
@@ -223,7 +231,7 @@ def _create(
 
 def _place(rows: Sequence[tuple[int, int, int]], numbers: int) -> _Place:
     if not rows:
-        raise Fenced
+        raise Fenced("the session was appended to by another owner, or is gone")
     ((session, epoch, head),) = rows
     return _Place(session, head - numbers + 1, Fence(epoch, head, claimed=True))
 

@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from greenroom.actors.stores.store import Fork, SourceMissing
+from greenroom.actors.stores.records import Fork
+from greenroom.actors.stores.store import SourceMissing
 
 END = 2**62
 """Above every number."""
@@ -22,6 +23,15 @@ _THERE = f"""
   AND {_STANDS} > :lower AND {_STANDS} <= :upper
 """
 """Which entries a part has. None stands behind its own number, so `lower` bounds both."""
+
+IS_BORROWED = f"""
+  EXISTS (
+    SELECT 1 FROM borrowed b
+    WHERE b.source = entry.session AND entry.seq <= b.at AND (entry.cut IS NULL OR entry.cut > b.at)
+    AND {_STANDS} > b.lower AND {_STANDS} <= b.upper
+  )
+"""
+"""Whether any session has borrowed an entry: the same, seen from the entry."""
 
 
 class Part(NamedTuple):

@@ -4,14 +4,13 @@ import msgspec
 import pytest
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Fence,
-    Fenced,
     Fork,
     SessionName,
-    Store,
     StoredTurn,
 )
+from greenroom.actors.stores.store import Fenced, Store
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,
@@ -123,7 +122,7 @@ async def test_annotating_makes_a_session_without_a_turn(store: Store) -> None:
     assert (info.attributes, info.turns, info.entries, info.created) == (b"first", 0, 0, 1000.0)
     state = await store.load(NAME)
     assert state is not None
-    assert (state.fence, state.last) == (Fence(fence.epoch, 1), None)
+    assert state.fence == Fence(fence.epoch, 1)
     _, entries = await say(store, NAME, fence, "t1", at=1100.0)
     assert await store.transcript(NAME) == entries
 
