@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry
 from greenroom.actors.house import House
-from greenroom.actors.stores.store import SessionInfo, SessionName
+from greenroom.actors.stores.records import SessionInfo, SessionName
 from greenroom.actors.turns import Found
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.responses.asked import decode_asked

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import House, Way
 from greenroom.actors.selection import Selection, Wish
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import ForkFrom, TurnRequest
 from greenroom.actors.turns import Found
 from greenroom.http.errors import INVALID_REQUEST, NO_RETRY, ApiError, invalid, of_failure

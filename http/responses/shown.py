@@ -7,7 +7,7 @@ number's. What the model thought is in no entry, so it is in no list.
 from collections.abc import Sequence
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, ToolEntry, UserEntry
-from greenroom.actors.stores.store import StoredEntry
+from greenroom.actors.stores.records import StoredEntry
 from greenroom.http.responses.ids import ItemId
 from greenroom.http.responses.objects import (
     CustomOutputItem,

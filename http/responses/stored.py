@@ -16,7 +16,7 @@ from greenroom.actors.channels.channel import (
 from greenroom.actors.closing import outcome_of
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import Failure
-from greenroom.actors.stores.store import StoredEntry, StoredTurn, TurnEnd
+from greenroom.actors.stores.records import StoredEntry, StoredTurn, TurnEnd
 from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
 from greenroom.actors.turns import Found
 from greenroom.http.errors import INVALID_REQUEST, NO_RETRY, ApiError
