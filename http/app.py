@@ -11,6 +11,7 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from greenroom.actors.house import House
+from greenroom.http import sessions
 from greenroom.http.access import access_log, record_of
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
@@ -19,7 +20,10 @@ from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
-from greenroom.http.sessions import ROOT, Sessions
+from greenroom.http.responses import conversations, endpoint
+from greenroom.http.responses.conversations import Conversations
+from greenroom.http.responses.endpoint import Responses
+from greenroom.http.sessions import Sessions
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -38,16 +42,26 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
-    sessions = Sessions(house, gateway, authenticator, log)
     routes = cast("App", quart)
+    below: dict[str, App] = {
+        sessions.ROOT: Sessions(house, gateway, authenticator, log),
+        endpoint.ROOT: Responses(house, gateway, authenticator, log),
+        conversations.ROOT: Conversations(house, gateway, authenticator, log),
+    }
+
+    def found(path: str) -> App:
+        return next(
+            (app for root, app in below.items() if f"{path}/".startswith(f"{root}/")), others
+        )
+
+    async def others(scope: Scope, receive: Receive, send: Send) -> None:
+        await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
             await completions(scope, receive, send)
-        elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{ROOT}/"):
-            await sessions(scope, receive, send)
         elif scope["type"] == "http":
-            await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
+            await found(scope["path"])(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})  # none is served: the client gets a 403

@@ -34,6 +34,13 @@ def parameters_of(scope: Scope) -> Parameters:
     return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
 
 
+def values_of(scope: Scope, name: str) -> list[str]:
+    """Return all values of a parameter, which some clients write with `[]` behind its name."""
+    query = scope.get("query_string", b"").decode("latin-1")
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return [value for key, value in pairs if key.split("[", 1)[0] == name]
+
+
 def number_of(
     parameters: Parameters, name: str, default: float, *, least: float = 0, most: float = math.inf
 ) -> float:

@@ -109,8 +109,8 @@ async def tell_failure(
 ) -> str:
     """Tell the client of an error, in the way that is still open; return its code.
 
-    In a stream, how a turn ended is its response's last event; whatever else went wrong is an error of the
-    stream alone.
+    In a stream, how a turn ended is its response's last event; whatever else went wrong is an error of
+    the stream alone.
     """
     api_error = answering.told(error, record)
     if not exchange.started:

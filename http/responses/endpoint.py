@@ -1,7 +1,7 @@
 """`/v1/responses`: where responses are made, and what can be done with those that there are.
 
-Who wants to hear one joins it while it runs, and reads it from the journal after its end; either way it is
-the same, byte for byte.
+Who wants to hear one joins it while it runs, and reads it from the journal after its end; either way it
+is the same, byte for byte.
 """
 
 from collections.abc import Awaitable, Callable
@@ -38,10 +38,12 @@ from greenroom.http.paths import (
     parameters_of,
     segments_of,
     unknown_url,
+    values_of,
 )
 from greenroom.http.responses.asked import Asked, decode_asked
 from greenroom.http.responses.create import Creating, tell_failure
 from greenroom.http.responses.encoder import EventEncoder
+from greenroom.http.responses.fields import check_include
 from greenroom.http.responses.finding import find_response
 from greenroom.http.responses.ids import response_id
 from greenroom.http.responses.objects import ResponseDeleted
@@ -119,6 +121,7 @@ class Responses:
         if exchange.method not in verbs:
             await not_allowed(exchange, verbs)
             return
+        check_include(values_of(scope, "include"))
         found = await find_response(self._house, id_, "response_id", "response_not_found")
         record.agent, record.session = found.name.agent, found.name.key
         record.turn = found.turn.accepted.id

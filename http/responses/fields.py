@@ -97,7 +97,7 @@ def check_fields(request: ResponseRequest, fields: Mapping[str, Raw]) -> None:
     if request.top_logprobs:
         what = "`top_logprobs` is not supported."
         raise invalid(what, "top_logprobs", "unsupported_parameter")
-    _check_include(request.include or [])
+    check_include(request.include or [])
     _between(request.temperature, "temperature", 0, 2)
     _between(request.top_p, "top_p", 0, 1)
     _between(request.frequency_penalty, "frequency_penalty", -2, 2)
@@ -219,7 +219,8 @@ def _check_format(format_: Format) -> None:
             raise missing("text.format.schema")
 
 
-def _check_include(include: list[str]) -> None:
+def check_include(include: list[str]) -> None:
+    """Check what a client asks for beside the usual; raises `ApiError` (400)."""
     for index, name in enumerate(include):
         if name == "message.output_text.logprobs":
             what = "Log probabilities are not supported."

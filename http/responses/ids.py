@@ -10,10 +10,11 @@ import secrets
 import msgspec
 
 _TURN = "[0-9a-f]{24}"
+_APPENDED = "i[0-9a-f]{23}"
 _RESPONSE = re.compile(f"resp_({_TURN})")
 _CONVERSATION = re.compile("conv_[0-9a-f]{32}")
 _ITEM = re.compile(
-    rf"(?P<kind>msg|rs|fc|ctc|fco|ctco)_(?P<turn>{_TURN})(?:s(?P<seq>\d{{1,18}}))?(?:_(?P<index>\d{{1,6}}))?"
+    rf"(?P<kind>msg|rs|fc|ctc|fco|ctco)_(?P<turn>{_TURN}|{_APPENDED})(?:s(?P<seq>\d{{1,18}}))?(?:_(?P<index>\d{{1,6}}))?"
 )
 
 
@@ -45,6 +46,16 @@ def turn_of(response: str) -> str | None:
 def new_conversation() -> str:
     """Return a new conversation's id, which is its session's key."""
     return f"conv_{secrets.token_hex(16)}"
+
+
+def new_appended() -> str:
+    """Return a name for a turn that only adds items, and is no response."""
+    return f"i{secrets.token_hex(12)[1:]}"
+
+
+def is_appended(turn: str) -> bool:
+    """Say whether a turn only added items."""
+    return turn.startswith("i")
 
 
 def is_conversation(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Lists of items, page by page: pure; a page goes on behind the item that the one before it ended with."""
+"""Lists of items, page by page; pure. A page goes on behind the item that ended the one before it."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,14 +1,12 @@
 """From entries to items, as lists of items show them; pure.
 
-The last entry of a turn, where that is the model's, has the ids that its output had; any other has its
-number's. What the model thought is in no entry, so it is in no list.
+The last entry of a response's turn, where that is the model's, has the ids that its output had; any other
+has its number's. What the model thought is in no entry, so it is in no list.
 """
-
-from collections.abc import Sequence
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, ToolEntry, UserEntry
 from greenroom.actors.stores.records import StoredEntry
-from greenroom.http.responses.ids import ItemId
+from greenroom.http.responses.ids import ItemId, is_appended
 from greenroom.http.responses.objects import (
     CustomOutputItem,
     FunctionOutputItem,
@@ -22,15 +20,6 @@ from greenroom.http.responses.output_items import call_item
 from greenroom.http.responses.parts import show_content
 
 Shown = tuple[ItemId, Item]
-
-
-def show_all(entries: Sequence[StoredEntry], following: StoredEntry | None = None) -> list[Shown]:
-    """Return the items of entries in a row, each with its id; `following` is the entry behind them."""
-    behind = [*entries[1:], following]
-    shown: list[Shown] = []
-    for stored, after in zip(entries, behind, strict=True):
-        shown += show(stored, is_last=after is None or after.turn != stored.turn)
-    return shown
 
 
 def show(stored: StoredEntry, *, is_last: bool) -> list[Shown]:
@@ -53,7 +42,7 @@ def show(stored: StoredEntry, *, is_last: bool) -> list[Shown]:
                 item = FunctionOutputItem(id=str(id_), call_id=call_id, output=output)
             return [(id_, item)]
         case AssistantEntry():
-            return _answer(entry, turn, None if is_last else stored.seq)
+            return _answer(entry, turn, None if is_last and not is_appended(turn) else stored.seq)
         case SummaryEntry():
             return []
 
