@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 _FUNCTION = frozenset({"name", "description", "parameters", "strict"})
 _CUSTOM = frozenset({"name", "description", "format"})
-_OURS = frozenset({"type", "defer_loading", "async", "allowed_callers"})
+_OURS = frozenset({"type", "defer_loading", "async", "allowed_callers", "output_schema"})
 _CALLABLE = ("function", "custom")
 
 

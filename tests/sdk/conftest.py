@@ -42,7 +42,10 @@ _CONFIGURATION = """\
 {
   gateway: {
     auth: { mode: "token", token: "${TOKEN_OF_THE_TESTS}" },
-    http: { endpoints: { chatCompletions: { enabled: true } }, limits: LIMITS },
+    http: {
+      endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } },
+      limits: LIMITS,
+    },
   },
   models: MODELS,
   agents: AGENTS,
