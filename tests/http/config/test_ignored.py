@@ -71,9 +71,8 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
 @pytest.mark.parametrize(
     ("text", "ignored"),
     [
-        ("{gateway: {http: {endpoints: {responses: {enabled: true}}}}}",
-         ["gateway.http.endpoints.responses.enabled"]),
-        ("{gateway: {http: {endpoints: {responses: {enabled: false}}}}}", []),
+        ("{gateway: {http: {endpoints: {responses: {enabled: true, files: {}}}}}}",
+         ["gateway.http.endpoints.responses.files"]),
         ("{logging: {consoleStyle: 'json', format: 'json'}}", ["logging.consoleStyle"]),
         ("{logging: {consoleStyle: 'json'}}", []),
     ],
