@@ -68,7 +68,7 @@ def decode_asked(kept: bytes | None) -> Asked | None:
         return None
     try:
         return _decoder.decode(kept)
-    except msgspec.ValidationError:
+    except msgspec.DecodeError:
         return None  # another API's
 
 

@@ -243,7 +243,7 @@ def _shown(info: SessionInfo) -> Conversation:
     if info.attributes is not None:
         try:
             kept = _kept.decode(info.attributes)
-        except msgspec.ValidationError:
+        except msgspec.DecodeError:
             kept = _Kept()
     return Conversation(id=info.name.key, created_at=int(info.created), metadata=kept.metadata)
 

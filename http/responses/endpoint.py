@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from greenroom.actors.closing import stopping
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.house import House
 from greenroom.actors.selection import Selection
@@ -186,7 +187,8 @@ class Responses:
             if found.turn.end is None and await self._join(one, selection, encoder):
                 return None
             found = await self._after_its_end(found)
-            assert found.turn.end is not None, "it has ended"  # noqa: S101 - what was waited for
+            if found.turn.end is None:  # its session is going down, and says no more of it
+                raise stopping()
             for piece in events_of(found.turn, found.turn.end, encoder):
                 if not exchange.started:
                     await exchange.start(200, (*SSE_HEADERS, *headers_of(selection)))
