@@ -59,7 +59,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, tag_field="api", tag="res
         return msgspec.json.encode(self)
 
 
-_decoder = msgspec.json.Decoder(Asked)
+class _Other(msgspec.Struct, frozen=True, tag_field="api", tag="other"):
+    """Beside it, a tag has to be there: alone, a struct is taken for what it is without one."""
+
+
+_decoder = msgspec.json.Decoder(Asked | _Other)
 
 
 def decode_asked(kept: bytes | None) -> Asked | None:
@@ -67,9 +71,10 @@ def decode_asked(kept: bytes | None) -> Asked | None:
     if kept is None:
         return None
     try:
-        return _decoder.decode(kept)
+        found = _decoder.decode(kept)
     except msgspec.DecodeError:
         return None  # another API's
+    return found if isinstance(found, Asked) else None
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -187,8 +187,7 @@ class Responses:
             if found.turn.end is None and await self._join(one, selection, encoder):
                 return None
             found = await self._after_its_end(found)
-            if found.turn.end is None:  # its session is going down, and says no more of it
-                raise stopping()
+            assert found.turn.end is not None, "it has ended"  # noqa: S101 - what was waited for
             for piece in events_of(found.turn, found.turn.end, encoder):
                 if not exchange.started:
                     await exchange.start(200, (*SSE_HEADERS, *headers_of(selection)))
@@ -214,7 +213,7 @@ class Responses:
         return True
 
     async def _after_its_end(self, found: Found) -> Found:
-        """Wait for a turn's end, and return it as the journal has it."""
+        """Wait for a turn's end, and return it as the journal has it; raises `TurnFailed`, too."""
         if found.turn.end is not None:
             return found
         with suppress(TurnFailed):  # however it ends, the journal says it
@@ -222,7 +221,10 @@ class Responses:
                 async for _ in events:
                     continue
         id_ = response_id(found.turn.accepted.id)
-        return await find_response(self._house, id_, "response_id", "response_not_found")
+        ended = await find_response(self._house, id_, "response_id", "response_not_found")
+        if ended.turn.end is None:
+            raise stopping()  # its session is going down, and says no more of it
+        return ended
 
 
 _VERBS: dict[str, dict[str, _Verb]] = {

@@ -33,7 +33,7 @@ async def page_in(house: House, info: SessionInfo, page: Page) -> ItemList:
     descends = page.order == "desc"
     shown: list[Shown] = []
     skips = first is not None
-    items = _descending(house, name, first) if descends else _ascending(house, name, first)
+    items = _descending(house, info, first) if descends else _ascending(house, name, first)
     async with aclosing(items) as found:
         async for item in found:
             if skips:
@@ -102,7 +102,7 @@ async def _number_of(house: House, name: SessionName, item: ItemId) -> int | Non
 async def _ascending(
     house: House, name: SessionName, first: StoredEntry | None
 ) -> AsyncGenerator[Shown]:
-    """Yield items from the entry `first` on."""
+    """Yield items from the entry `first` on, or from the beginning."""
     after = 0 if first is None else first.seq - 1
     held: StoredEntry | None = None
     while entries := await house.archive.transcript(name, after=after, limit=_AT_ONCE):
@@ -120,10 +120,10 @@ async def _ascending(
 
 
 async def _descending(
-    house: House, name: SessionName, first: StoredEntry | None
+    house: House, info: SessionInfo, first: StoredEntry | None
 ) -> AsyncGenerator[Shown]:
-    """Yield items from the entry `first` backwards."""
-    before, behind = None, None
+    """Yield items from the entry `first` backwards, or from the end."""
+    name, before, behind = info.name, info.head + 1, None
     if first is not None:
         before = first.seq + 1
         behind = await _behind(house, name, first)
