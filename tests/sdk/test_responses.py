@@ -314,8 +314,9 @@ def test_one_that_is_cut_says_why(client: OpenAI) -> None:
 def test_what_cannot_be_had_is_refused_by_its_name(
     client: OpenAI, fields: dict[str, Any], param: str
 ) -> None:
+    fields = {"model": SCRIPTED, "input": "x"} | fields
     with pytest.raises((openai.BadRequestError, openai.NotFoundError)) as caught:
-        client.responses.create(**{"model": SCRIPTED, "input": "x"} | fields)
+        client.responses.create(**fields)
     assert caught.value.param == param
 
 
