@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ PATIENCE_S = 20.0
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[Gateway, OpenAI]]:
+def running(folder: Path) -> Generator[tuple[Gateway, OpenAI]]:
     gateway = Gateway(folder, environment(folder / "home"), "--store", "sessions.db")
     try:
         url = f"{gateway.url}/v1"

@@ -19,12 +19,9 @@ def message(text: str, role: str = "user") -> Any:
     return {"type": "message", "role": role, "content": text}
 
 
-def say(client: OpenAI, conversation: str, text: str, **fields: Any) -> str:
-    response = client.responses.create(
-        model=SCRIPTED, input=text, conversation=conversation, **fields
-    )
-    said: str = response.output_text
-    return said
+def say(client: OpenAI, conversation: str, text: str) -> str:
+    response = client.responses.create(model=SCRIPTED, input=text, conversation=conversation)
+    return response.output_text
 
 
 def text_of(item: ConversationItem) -> str:

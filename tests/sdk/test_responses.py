@@ -1,7 +1,8 @@
 """The Responses API by the real SDK: made, streamed, gone on from, looked up, cancelled, deleted."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import openai
 import pytest
@@ -36,8 +37,8 @@ asynchronous = pytest.mark.filterwarnings(
 
 
 def ask(client: OpenAI, text: str, **fields: Any) -> Response:
-    response: Response = client.responses.create(model=SCRIPTED, input=text, **fields)
-    return response
+    create = cast("Callable[..., Response]", client.responses.create)
+    return create(model=SCRIPTED, input=text, **fields)
 
 
 def whole(response: Response) -> dict[str, Any]:
@@ -136,14 +137,16 @@ def test_a_call_goes_round_by_its_own_items(client: OpenAI, model: str) -> None:
 
 
 def test_a_required_and_an_unwanted_tool(client: OpenAI, model: str) -> None:
-    fields: dict[str, Any] = {"model": model, "tools": [LOOK]}
     none = client.responses.create(
-        input='[call look_up {"city": "Oslo"}]', tool_choice="none", **fields
+        model=model, input='[call look_up {"city": "Oslo"}]', tool_choice="none", tools=[LOOK]
     )
     assert [item.type for item in none.output] == ["message"]
     with pytest.raises(openai.BadRequestError) as caught:
         client.responses.create(
-            input="x", tool_choice={"type": "function", "name": "other"}, **fields
+            model=model,
+            input="x",
+            tool_choice={"type": "function", "name": "other"},
+            tools=[LOOK],
         )
     assert caught.value.param == "tool_choice"
 

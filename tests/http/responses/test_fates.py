@@ -152,42 +152,42 @@ async def test_what_the_table_says_of_a_field_is_what_becomes_of_it(field: str) 
         assert TABLE[field] == await fate(site, field)
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"messages": []}, "messages"),
-        ({"response_format": {"type": "text"}}, "response_format"),
-        ({"max_tokens": 5}, "max_tokens"),
-        ({"reasoning_effort": "low"}, "reasoning_effort"),
-        ({"stream_options": {}}, "stream_options"),
-        ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
-        ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
-        ({"text": {"style": "x"}}, "text"),
-        ({"reasoning": {"context": "all_turns"}}, "reasoning.context"),
-        ({"tools": [LOOK, LOOK]}, "tools[1].name"),
-        ({"tools": [LOOK | {"defer_loading": True}]}, "tools[0].defer_loading"),
-        ({"tools": [LOOK | {"allowed_callers": ["programmatic"]}]}, "tools[0].allowed_callers"),
-        ({"tools": [{"type": "function"}]}, "tools[0].name"),
-        ({"tool_choice": "required"}, "tool_choice"),
-        ({"tools": [LOOK], "tool_choice": {"type": "web_search"}}, "tool_choice.type"),
-        ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
-        ({"input": []}, "input"),
-        ({"input": None}, "input"),
-        ({"input": [{"role": "assistant", "content": "Yes."}]}, "input"),
-        ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0].call_id"),
-        ({"input": [{"type": "function_call", "call_id": "c", "name": "n"}]}, "input[0].arguments"),
-        ({"input": [{"role": "user", "content": []}]}, "input[0].content"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]},
-         "input[0].content[0].file_id"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "ftp://h"}]}]},
-         "input[0].content[0].image_url"),
-        ({"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "http://h"}]}]},
-         "input[0].content[0].file_url"),
-        ({"input": [{"content": "x"}]}, "input[0].type"),
-        ({"input": 5}, "input"),
-        ({"model": " "}, None),
-    ],
-)  # fmt: skip
+REFUSED: list[tuple[dict[str, Any], str | None]] = [
+    ({"messages": []}, "messages"),
+    ({"response_format": {"type": "text"}}, "response_format"),
+    ({"max_tokens": 5}, "max_tokens"),
+    ({"reasoning_effort": "low"}, "reasoning_effort"),
+    ({"stream_options": {}}, "stream_options"),
+    ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name"),
+    ({"text": {"format": {"type": "json_schema", "name": "n"}}}, "text.format.schema"),
+    ({"text": {"style": "x"}}, "text"),
+    ({"reasoning": {"context": "all_turns"}}, "reasoning.context"),
+    ({"tools": [LOOK, LOOK]}, "tools[1].name"),
+    ({"tools": [LOOK | {"defer_loading": True}]}, "tools[0].defer_loading"),
+    ({"tools": [LOOK | {"allowed_callers": ["programmatic"]}]}, "tools[0].allowed_callers"),
+    ({"tools": [{"type": "function"}]}, "tools[0].name"),
+    ({"tool_choice": "required"}, "tool_choice"),
+    ({"tools": [LOOK], "tool_choice": {"type": "web_search"}}, "tool_choice.type"),
+    ({"metadata": {str(n): "" for n in range(17)}}, "metadata"),
+    ({"input": []}, "input"),
+    ({"input": None}, "input"),
+    ({"input": [{"role": "assistant", "content": "Yes."}]}, "input"),
+    ({"input": [{"type": "function_call_output", "output": "x"}]}, "input[0].call_id"),
+    ({"input": [{"type": "function_call", "call_id": "c", "name": "n"}]}, "input[0].arguments"),
+    ({"input": [{"role": "user", "content": []}]}, "input[0].content"),
+    ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]},
+     "input[0].content[0].file_id"),
+    ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "ftp://h"}]}]},
+     "input[0].content[0].image_url"),
+    ({"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "http://h"}]}]},
+     "input[0].content[0].file_url"),
+    ({"input": [{"content": "x"}]}, "input[0].type"),
+    ({"input": 5}, "input"),
+    ({"model": " "}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "param"), REFUSED)
 async def test_what_cannot_be_had_is_refused_by_its_name(
     fields: dict[str, Any], param: str | None
 ) -> None:

@@ -229,7 +229,7 @@ async def test_who_leaves_ends_the_response_unless_it_is_in_the_background(
     nursery: trio.Nursery,
 ) -> None:
     async with site_of(SLOW) as site:
-        ids = []
+        ids: list[str] = []
         for background in (False, True):
             call = site.call(asked(stream=True, background=background), path=ROOT)
             nursery.start_soon(call.run)
