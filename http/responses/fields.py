@@ -14,7 +14,6 @@ from greenroom.http.decode import decode
 from greenroom.http.errors import invalid, missing
 from greenroom.http.responses.asked import NO_REASONING, PLAIN_TEXT, Asked
 from greenroom.http.responses.requests import Format, ResponseRequest
-from greenroom.http.responses.tools import shown
 from greenroom.http.wire import given
 
 _string = msgspec.json.Decoder(str)
@@ -156,7 +155,7 @@ def user_of(request: ResponseRequest) -> str | None:
 
 
 def asked_of(request: ResponseRequest, fields: Mapping[str, Raw]) -> Asked:
-    """Return what the response is to tell of its request."""
+    """Return what the response is to tell of its request, but for its tools, which are checked later."""
     conversation = request.conversation
     reasoning = request.reasoning
     summary = None if reasoning is None else reasoning.summary or reasoning.generate_summary
@@ -183,7 +182,6 @@ def asked_of(request: ResponseRequest, fields: Mapping[str, Raw]) -> Asked:
         temperature=1.0 if request.temperature is None else request.temperature,
         text=_shown_text(fields.get("text", Raw())),
         tool_choice=request.tool_choice if given(request.tool_choice) else Raw(b'"auto"'),
-        tools=shown(request.tools),
         top_p=1.0 if request.top_p is None else request.top_p,
         presence_penalty=request.presence_penalty or 0.0,
         frequency_penalty=request.frequency_penalty or 0.0,

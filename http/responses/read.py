@@ -29,7 +29,7 @@ from greenroom.http.responses.finding import find_items
 from greenroom.http.responses.items import Input, read_items, references_in
 from greenroom.http.responses.placing import Place, find_place, targets_of, way_to
 from greenroom.http.responses.requests import ResponseRequest
-from greenroom.http.responses.tools import read_tool_choice, read_tools
+from greenroom.http.responses.tools import read_tool_choice, read_tools, shown
 from greenroom.http.sender import read_request
 
 _request = msgspec.json.Decoder(ResponseRequest)
@@ -69,6 +69,7 @@ async def read_order(
     turn = new_id()
     targets = targets_of(house, head, sent, asked, place, turn)
     tools = read_tools(request.tools)
+    asked = replace(asked, tools=shown(request.tools))
     tool_choice = read_tool_choice(request.tool_choice, tools)
     given = await _input(house, request.input, place)
     entries, places = given.entries, given.places

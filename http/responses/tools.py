@@ -83,7 +83,7 @@ def read_tool_choice(raw: Raw, tools: Sequence[Tool]) -> ToolChoice | None:
 
 
 def shown(raw: Sequence[Raw] | None) -> tuple[Raw, ...]:
-    """Return tools as a response echoes them, with null for what a function was not given."""
+    """Return tools that were read as a response echoes them, with null for what none was given."""
     return tuple(_shown(_fields.decode(item)) for item in raw or ())
 
 
