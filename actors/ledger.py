@@ -114,7 +114,8 @@ class Ledger:
             sent, appends=turn.appends, fork=fork, instead_of=item.instead_of
         )
         if item.accepted is None:
-            await journal.accept(turn, planned, now, lasts=KEY_LASTS_S if turn.once else None)
+            lasts = KEY_LASTS_S if turn.once else turn.lasts
+            await journal.accept(turn, planned, now, lasts=lasts)
         return Running(item, planned)
 
     async def end(

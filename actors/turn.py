@@ -87,7 +87,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
     code `ELSEWHERE` unless that one is its session's last when it comes; one that follows "" has to be
     the first. `request` is kept with the turn for the API that it came in by, and such a turn is in the
     journal even before it waits. One that is `whole` is never made shorter to fit its model's window, and
-    one that is `announced` begins its stream with `TurnAccepted`.
+    one that is `announced` begins its stream with `TurnAccepted`. A session that is new with it is
+    deleted `lasts` seconds after its last append; None for never.
     """
 
     id: str
@@ -111,6 +112,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     request: bytes | None = None
     whole: bool = False
     announced: bool = False
+    lasts: float | None = None
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -20,6 +20,9 @@ from greenroom.http.responses.asked import Asked
 from greenroom.http.responses.finding import find_conversation, find_response
 from greenroom.http.sender import Request
 
+RESPONSES_LAST_S = 30 * 86_400.0
+"""How long a session that was made for responses stays after the last of them: as long as OpenAI's."""
+
 
 class Place(msgspec.Struct, frozen=True):
     """What a request names: its model, its user if that derives a session, and what it goes on from.
@@ -122,6 +125,7 @@ def way_to(target: Target, turn: TurnRequest) -> Way:
         ephemeral=selection.ephemeral,
         follows=target.follows,
         appends=target.appends,
+        lasts=RESPONSES_LAST_S if target.follows == "" else None,
         sender=replace(turn.sender, fork=target.fork),
     )
     return Way(selection, made)

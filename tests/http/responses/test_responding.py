@@ -281,7 +281,7 @@ async def test_what_was_streamed_is_kept_for_a_while_and_the_response_longer() -
     play = ((ReasoningDelta("Hm."), TextDelta("Yes.")), (ToolCallStart(0, "c", "look"),), called)
     async with site_of(play, store=store) as site:
         response = await create(site, tools=[LOOK])
-        await store.retain(Retention(replay=0.0), 1e12)
+        await store.retain(Retention(replay=0.0), response["created_at"] + 60)
         kept = await get(site, f"{ROOT}/{response['id']}")
         answer = await site.get(f"{ROOT}/{response['id']}", query="stream=true")
     assert kept == response | {"output": response["output"][1:]}
@@ -365,6 +365,24 @@ async def test_with_the_last_response_its_session_goes() -> None:
         for response, left in ((first, 1), (second, 0)):
             await site.post(b"", method="DELETE", path=f"{ROOT}/{response['id']}")
             assert len((await get(site, "/v1/sessions"))["data"]) == left
+
+
+async def test_a_session_of_responses_stays_for_thirty_days_after_the_last() -> None:
+    store, days = a_store(), 86_400.0
+    async with site_of(store=store) as site:
+        first = await create(site)
+        made = (await site.post({}, path=CONVERSATIONS)).json()["id"]
+        named = await create(site, user="ann")
+        second = await create(site, previous_response_id=first["id"])
+        branch = await create(site, previous_response_id=first["id"])
+        begun = second["created_at"]
+        await store.retain(Retention(), begun + 29 * days)
+        assert await get(site, f"{ROOT}/{first['id']}") == first
+        await store.retain(Retention(), begun + 31 * days)
+        for response in (first, second, branch):
+            assert (await site.get(f"{ROOT}/{response['id']}")).status == 404
+        assert (await get(site, f"{ROOT}/{named['id']}"))["id"] == named["id"]
+        assert (await get(site, f"{CONVERSATIONS}/{made}"))["id"] == made
 
 
 # Going on
