@@ -166,6 +166,23 @@ def test_a_format_is_parsed(client: OpenAI, model: str) -> None:
     assert parsed.text.format.type == "json_schema"
 
 
+class LookUp(BaseModel):
+    """Look a city up."""
+
+    city: str
+
+
+def test_a_call_is_parsed(client: OpenAI, model: str) -> None:
+    parsed = client.responses.parse(
+        model=model,
+        input='[call LookUp {"city": "Oslo"}]',
+        tools=[openai.pydantic_function_tool(LookUp)],
+    )
+    [item] = parsed.output
+    assert item.type == "function_call"
+    assert item.parsed_arguments == LookUp(city="Oslo")
+
+
 def test_one_goes_on_from_another_and_branches_off_an_earlier_one(client: OpenAI) -> None:
     first = ask(client, "a")
     second = ask(client, "b", previous_response_id=first.id)
