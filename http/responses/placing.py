@@ -1,7 +1,8 @@
 """Where a response goes, and from where it goes on: from ids and keys to sessions.
 
 A response that names the one before it goes on in that one's session while it is the last there, and else
-forks the session as it stood then. One that names a conversation goes on in that. One that names neither
+forks the session as it stood then; a conversation it always forks, because only who names that talks in
+it. One that names a conversation goes on in that. One that names neither
 has the session of its key or its user, or one of its own; if it is not to be stored, one that passes.
 """
 
@@ -18,6 +19,7 @@ from greenroom.http.errors import INVALID_REQUEST, NO_RETRY, ApiError, invalid, 
 from greenroom.http.exchange import Head
 from greenroom.http.responses.asked import Asked
 from greenroom.http.responses.finding import find_conversation, find_response
+from greenroom.http.responses.ids import is_conversation
 from greenroom.http.sender import Request
 
 RESPONSES_LAST_S = 30 * 86_400.0
@@ -82,8 +84,8 @@ def targets_of(
     """Return where the turn of that id is to be tried, the last of which takes it in any case.
 
     Raises:
-        ApiError: 400 or 404, for an agent, a model or a key that cannot be; 409, for a response that is
-            not stored and goes on from one that has not ended.
+        ApiError: 400 or 404, for an agent, a model or a key that cannot be; 409, for a response that
+            would fork another one's session before that has ended.
     """
     agent = head.header(b"x-openclaw-agent-id") or head.header(b"x-openclaw-agent")
     if place.name is not None:
@@ -99,13 +101,13 @@ def targets_of(
     fork = request.sender.fork
     if previous is not None and place.name is not None:
         fork = ForkFrom(place.name.key, place.until, as_it_stood=True)
-        here = replace(_select(house, wish), session=place.name.key, ephemeral=False)
-        if asked.store:
+        if asked.store and not is_conversation(place.name.key):
+            here = replace(_select(house, wish), session=place.name.key, ephemeral=False)
             targets.append(Target(here, follows=previous.turn.accepted.id))
-        if place.until is None and asked.store:
-            return tuple(targets)
-        if place.until is None:
+        if place.until is None and not targets:
             raise in_progress(asked)
+        if place.until is None:
+            return tuple(targets)
     if asked.store:
         named = [replace(wish, own=own) for own in (once, turn) if own is not None]
         targets += [Target(_select(house, own), follows="", fork=fork) for own in named]

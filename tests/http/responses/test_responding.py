@@ -320,6 +320,26 @@ async def test_one_in_the_background_that_is_asked_for_again_is_as_it_is_by_then
     ]
 
 
+@pytest.mark.parametrize("goes_on", [False, True])
+async def test_what_an_sdk_sends_again_is_one_response(
+    nursery: trio.Nursery, goes_on: bool
+) -> None:
+    again = {"x-stainless-retry-count": "1"}
+    async with site_of(SLOW) as site:
+        on = {"previous_response_id": (await create(site))["id"]} if goes_on else {}
+        body = asked("Once", stream=True, **on)
+        first = site.call(body, path=ROOT, headers={"x-stainless-retry-count": "0"})
+        nursery.start_soon(first.run)
+        await trio.sleep(1)
+        joined = await site.post(body, path=ROOT, headers=again)
+        late = await site.post(body, path=ROOT, headers=again)
+        assert joined.body == first.body == late.body
+        fresh = await site.post(body, path=ROOT)
+        assert fresh.body != first.body
+        turns = [one["turns"] for one in (await get(site, "/v1/sessions"))["data"]]
+        assert sum(turns) == (3 if goes_on else 2)
+
+
 async def test_a_response_of_another_api_is_none() -> None:
     async with site_of() as site:
         answer = await site.post(chat(), path=PATH, headers={"x-openclaw-session-key": "k"})
@@ -432,7 +452,7 @@ async def test_one_goes_on_from_one_that_did_not_end_well(end: str) -> None:
     assert texts == (["a", "Yes.", "c"] if end == "failed" else ["a", "Yes.", "b", "One ", "c"])
 
 
-async def test_what_is_not_stored_cannot_wait_for_one_in_progress() -> None:
+async def test_what_would_fork_cannot_wait_for_one_in_progress() -> None:
     async with site_of(SLOW) as site:
         first = await create(site, background=True)
         on = {"previous_response_id": first["id"]}
@@ -441,6 +461,11 @@ async def test_what_is_not_stored_cannot_wait_for_one_in_progress() -> None:
         )  # fmt: skip
         await create(site, background=True, **on)
         assert await error(site, **on) == (409, "previous_response_id", "response_in_progress")
+        made = (await site.post({}, path=CONVERSATIONS)).json()["id"]
+        talked = await create(site, background=True, conversation=made)
+        assert await error(site, previous_response_id=talked["id"]) == (
+            409, "previous_response_id", "response_in_progress"
+        )  # fmt: skip
 
 
 async def test_a_session_is_named_in_one_way() -> None:
