@@ -1,6 +1,7 @@
 """One request and what becomes of it: the answer, or the trouble that the model's name asks for."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal, assert_never
 
 import msgspec
@@ -34,7 +35,10 @@ class Record:
 
 
 class Exchange:
-    """Answers one request; `asked` counts the requests for each model, `number` is this one's."""
+    """Answers one request; `asked` counts the requests for each model, `number` is this one's.
+
+    `held` has for each model what is set once its streams may go on.
+    """
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class Exchange:
         request: Request,
         asked: Counter[str],
         number: int,
+        held: Mapping[str, trio.Event],
     ) -> None:
         self.record = Record(api.name, request)
         self._api = api
@@ -50,6 +55,7 @@ class Exchange:
         self._request = request
         self._asked = asked
         self._number = number
+        self._held = held
 
     async def run(self) -> None:
         """Answer, unless the client leaves before that is done."""
@@ -131,6 +137,8 @@ class Exchange:
                 return
             if nth > len(played.opening):
                 await trio.sleep(behaviour.pause)
+            if nth - len(played.opening) == behaviour.hold:
+                await self._held[heard.model].wait()
             await self._connection.send(piece)
         await self._connection.end()
         self._end("whole")
