@@ -4,13 +4,14 @@ Every change is durable before it counts here: an append that fails changes noth
 has to read the session again. A session without a store has the same journal, and forgets it at its end.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.known import CRASH_CODE, is_of
+from greenroom.actors.known import CRASH_CODE, Ended, is_of, tried_again
 from greenroom.actors.stores.store import (
     AcceptedTurn,
     Fence,
@@ -33,16 +34,20 @@ CRASHED = Failure(
 )
 
 
+_MOST_ENDED = 32
+"""How many turns an SDK's retry is looked for among."""
+
+
 class Journal:
     """One session's journal, from its waking on; `store` is None for a session that passes."""
 
     def __init__(self, name: SessionName, store: Store | None) -> None:
         self.name = name
         self.transcript = Transcript()
-        self.last: StoredTurn | None = None
         self.active: float | None = None
         self._store = store
         self._fence = Fence()
+        self._ended: deque[Ended] = deque(maxlen=_MOST_ENDED)
         self._stored: list[StoredEntry] = []
         self._summary: SummaryEntry | None = None
         self._summarised = 0
@@ -65,12 +70,14 @@ class Journal:
             end = _closed(turn, self._first_behind(turn.keep_to), now)
             self._fence, entries = await self._store.end(self.name, self._fence, (end,))
             self._apply(end.cut_from, entries)
-            self.last = StoredTurn(turn, end)
+            self._has_ended(turn, end)
 
     # What it has
 
     async def plan(self, sent: Sequence[Sent], instead_of: str | None) -> Plan:
         """Plan the turn that `sent` asks for, `instead_of` a turn that was interrupted, if one is given.
+
+        What that has left is cut if nothing else was said since; otherwise it stays where it is.
 
         Raises:
             TurnFailed: as `Transcript.reconcile` does.
@@ -79,7 +86,7 @@ class Journal:
         transcript = self.transcript
         if instead_of is not None:
             turns = [stored.turn for stored in self._stored]
-            if instead_of in turns:
+            if instead_of in turns and set(turns[turns.index(instead_of) :]) == {instead_of}:
                 transcript = Transcript(transcript.entries[: turns.index(instead_of)])
         try:
             return transcript.reconcile(sent, whole=not self._has_earlier)
@@ -109,9 +116,8 @@ class Journal:
         if sender.idempotency is not None:
             found = await self._store.find(self.name, sender.idempotency)
             return found if found is not None and is_of(sender, found, now) else None
-        if self.last is None or not is_of(sender, self.last, now):
-            return None
-        return await self._store.turn(self.name, self.last.accepted.id)
+        turn = tried_again(sender, self._ended, now)
+        return None if turn is None else await self._store.turn(self.name, turn)
 
     async def fork(self, source: SessionName, seq: int | None) -> Fork:
         """Begin a new session with what another has said, up to `seq`; nothing is appended by it.
@@ -173,8 +179,7 @@ class Journal:
             entries = tuple(StoredEntry(0, end.id, entry) for entry in end.entries)
         if end.entries:
             self._replace(plan.keep, entries)
-        # What was told is read from the store when somebody wants it again.
-        self.last = StoredTurn(accepted, msgspec.structs.replace(end, deltas=()))
+        self._has_ended(accepted, end)
         self.active = end.ended
         return cut
 
@@ -208,11 +213,17 @@ class Journal:
 
     def _take(self, state: SessionState) -> None:
         self._fence = state.fence
-        self.last, self.active = state.last, state.active
+        self.active = state.active
+        if state.last is not None and state.last.end is not None:
+            self._has_ended(state.last.accepted, state.last.end)
         first = state.entries[0].entry if state.entries else None
         self._summary = first if isinstance(first, SummaryEntry) else None
         self._has_earlier = state.earlier
         self._keep(state.entries[1:] if self._summary is not None else state.entries)
+
+    def _has_ended(self, accepted: AcceptedTurn, end: TurnEnd) -> None:
+        if accepted.idempotency is None:
+            self._ended.append(Ended(end.id, accepted.fingerprint, end.ended))
 
     def _keep(self, entries: Sequence[StoredEntry]) -> None:
         self._stored = list(entries)

@@ -6,20 +6,24 @@ turn, if that runs or has just ended.
 """
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import msgspec
 
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.closing import outcome_of
+from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
 from greenroom.actors.stores.store import AcceptedTurn, StoredTurn, TurnEnd, TurnState
-from greenroom.actors.turn import Sender, TurnEnded, TurnStarted
+from greenroom.actors.turn import Sender, TurnStarted
 
 KEY_LASTS_S = 86_400.0
 """How long a client's own key names its turn."""
 MOST_UNDER_WAY = 20_000
 """Requests without a session that are known while they are answered."""
 RETRY_LASTS_S = 600.0
-"""How long after a turn's end an SDK may still try it again."""
+"""How long after a turn's end an SDK may still try it again, if it was its session's last."""
+RETRY_LASTS_BEHIND_S = 60.0
+"""How long it may if others, of other clients, have ended since."""
 
 CRASH_CODE = "turn_interrupted"
 """The code of a turn that nobody ended: the gateway went down meanwhile."""
@@ -32,7 +36,7 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 class InsteadOf(msgspec.Struct, frozen=True):
-    """The request is that turn, of which nothing counts: it runs in its place."""
+    """The request is that turn, which nobody ended on purpose: it runs in its place."""
 
     turn: str
 
@@ -55,24 +59,32 @@ def is_same(sender: Sender, other: Sender) -> bool:
 
 
 def is_of(sender: Sender, stored: StoredTurn, now: float) -> bool:
-    """Say whether a request is a turn that has ended, and not too long ago.
+    """Say whether a request's own key still names a turn that has it.
 
     Raises:
-        TurnFailed: CONFLICT, if the two have one key and different bodies.
+        TurnFailed: CONFLICT, if the two have different bodies.
     """
-    accepted = stored.accepted
-    if sender.idempotency is not None:
-        if sender.idempotency != accepted.idempotency or now - accepted.accepted > KEY_LASTS_S:
-            return False
-        _check_body(sender, accepted.fingerprint)
-        return True
-    ended = accepted.accepted if stored.end is None else stored.end.ended
-    return (
-        sender.retry
-        and accepted.idempotency is None
-        and sender.fingerprint == accepted.fingerprint
-        and now - ended <= RETRY_LASTS_S
-    )
+    if now - stored.accepted.accepted > KEY_LASTS_S:
+        return False
+    _check_body(sender, stored.accepted.fingerprint)
+    return True
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A turn without a key that has ended, in Unix seconds, as an SDK's retry knows it."""
+
+    turn: str
+    fingerprint: bytes
+    at: float
+
+
+def tried_again(sender: Sender, ended: Sequence[Ended], now: float) -> str | None:
+    """Return which of the turns that have ended, the last one last, an SDK's retry is."""
+    for behind, one in enumerate(reversed(ended)):
+        lasts = RETRY_LASTS_BEHIND_S if behind else RETRY_LASTS_S
+        if one.fingerprint == sender.fingerprint and now - one.at <= lasts:
+            return one.turn
+    return None
 
 
 def recall(sender: Sender, stored: StoredTurn) -> Verdict:
@@ -82,16 +94,17 @@ def recall(sender: Sender, stored: StoredTurn) -> Verdict:
         TurnFailed: CONFLICT, if the turn cannot be told any more.
     """
     accepted, end = stored.accepted, stored.end
-    if end is None or (end.failure is not None and end.failure.code == CRASH_CODE):
+    if end is None or (end.failure is not None and end.failure.kind is FailureKind.INTERRUPTED):
         if sender.resumes:
             raise _conflict(
-                "The gateway stopped before this turn had ended, so its stream cannot go on. Send the "
+                "This turn was interrupted before it had ended, so its stream cannot go on. Send the "
                 "request without `x-greenroom-starting-after` to have it answered anew.",
                 CRASH_CODE,
             )
         return InsteadOf(accepted.id)
-    if end.state is not TurnState.FINISHED and not (accepted.streamed and end.served):
-        return None  # nobody was told anything of it
+    was_told = end.state is TurnState.FINISHED or (accepted.streamed and end.served is not None)
+    if not was_told and not end.entries:
+        return None  # nobody knows anything of it, nor does the session
     if stored.forgotten:
         raise _conflict(
             "This turn has ended, and its answer is not kept for replays any more; its text is in the "
@@ -104,13 +117,7 @@ def recall(sender: Sender, stored: StoredTurn) -> Verdict:
 def _recording(accepted: AcceptedTurn, end: TurnEnd) -> Recording:
     assert end.served is not None, "a turn that told something was served"  # noqa: S101
     started = TurnStarted(accepted.id, end.served, accepted.model, accepted.created)
-    outcome: TurnEnded | Failure
-    if end.reason is not None:
-        outcome = TurnEnded(end.reason, end.usage, end.cost)
-    else:
-        assert end.failure is not None, "a turn ends well or with a failure"  # noqa: S101
-        outcome = end.failure
-    return Recording.of(started, end.deltas, outcome)
+    return Recording.of(started, end.deltas, outcome_of(end))
 
 
 def _check_body(sender: Sender, fingerprint: bytes) -> None:

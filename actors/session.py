@@ -33,7 +33,7 @@ from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.transcript import Plan
 from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest
 from greenroom.actors.window import Estimate
-from greenroom.runtime import Actor, Ending, Finished, Message, Request, StreamPort
+from greenroom.runtime import Actor, Ending, Finished, Message, NotAccepted, Request, StreamPort
 
 _RETRY_AFTER_S = 1.0
 
@@ -186,7 +186,10 @@ class Session(Actor[SessionMessage]):
     async def _follow(self, message: Submit, turn: TurnRequest, recording: Recording) -> None:
         port = self.stream_port(message)
         recording.join(port)
-        follower = await self.spawn(Follower(recording, port), f"{turn.id}.follower")
+        try:
+            follower = await self.spawn(Follower(recording, port), f"{turn.id}.follower")
+        except NotAccepted:
+            return  # this session was told to end meanwhile, and so is its reader
         follower.tell(Follow())
         if self._recent is not None and self._running is None:
             self.watch(follower, RunEnded)
@@ -210,7 +213,7 @@ class Session(Actor[SessionMessage]):
                 retry_after=_RETRY_AFTER_S,
             )
         if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
-            self._rolls_back = policy is OnBusy.ROLLBACK
+            self._rolls_back = self._rolls_back or policy is OnBusy.ROLLBACK
             running.item.recording.stop(ended_by("a later request"))
 
     def _drop_abandoned(self) -> None:
@@ -238,7 +241,7 @@ class Session(Actor[SessionMessage]):
         try:
             await change
         except (StoreFailed, Fenced) as error:
-            self.stop()
+            self._break(error)
             raise store_failure(error) from None
 
     # Turns that run
@@ -248,16 +251,22 @@ class Session(Actor[SessionMessage]):
         while self._running is None and self._waiting:
             item = self._waiting.popleft()
             try:
-                if item.recording.stopped is None:  # else its readers have left
+                if self._broken is not None:
+                    self._tell_end(item, store_failure(self._broken).failure)
+                elif item.recording.stopped is None:  # else its readers have left
                     await self._begin(item)
             except TurnFailed as refused:
                 self._tell_end(item, refused.failure)
             except (StoreFailed, Fenced) as error:
                 self._tell_end(item, store_failure(error).failure)
+                self._break(error)
+            if item.turn.ephemeral and not self._waiting and self._running is None:
                 self.stop()
-                return
-            if item.turn.ephemeral and self._running is None:
-                self.stop()
+
+    def _break(self, error: Exception) -> None:
+        """End, because the store did not take what it was given: the next one reads what it has."""
+        self._broken = error
+        self.stop()
 
     async def _begin(self, item: _Item) -> None:
         turn, journal, now = item.turn, self._journal, self._surroundings.clock()
@@ -280,9 +289,12 @@ class Session(Actor[SessionMessage]):
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
-        ref = await self.spawn(run, turn.id)
-        self.watch(ref, RunEnded)
         self._running = _Running(item, accepted, plan)
+        try:
+            ref = await self.spawn(run, turn.id)
+        except NotAccepted:
+            return  # this session was told to end meanwhile, and closes the turn in doing so
+        self.watch(ref, RunEnded)
         ref.tell(Begin())
 
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], plan: Plan) -> Draft:
@@ -321,9 +333,7 @@ class Session(Actor[SessionMessage]):
                 self._estimate.learn(guessed, item.recording.answer.usage.prompt)
                 if summed_up is not None:
                     running = await self._compact(running, summed_up)
-                if item.recording.answer.reason is not None:
-                    failure = None  # it is whole, whatever came after it
-                elif failure is None:
+                if item.recording.answer.reason is None and failure is None:
                     failure = internal("The model's answer has no end.")
             case _:
                 pass
@@ -333,7 +343,8 @@ class Session(Actor[SessionMessage]):
             if self._recent is not None and isinstance(outcome, TurnEnded):
                 now = self._surroundings.clock()
                 self._recent.keep(item.turn.sender.fingerprint, item.recording, now)
-            self.stop()
+            if not self._waiting:  # a request that came again while its turn was being cut short
+                self.stop()
 
     async def _compact(self, running: _Running, summed_up: SummedUp) -> _Running:
         """Have the journal know what the run has summed up; a turn that fails keeps that, too."""
@@ -351,6 +362,10 @@ class Session(Actor[SessionMessage]):
         """Have the journal know how a turn ended, and return what its readers are to be told."""
         item, plan = running.item, running.plan
         rolls_back, self._rolls_back = self._rolls_back, False
+        if rolls_back:
+            failure = item.recording.stopped  # nothing of it is kept, whole or not
+        elif item.recording.answer.reason is not None:
+            failure = None  # it is whole, whatever came after it
         end = end_of(
             item.turn,
             plan.added,
@@ -363,7 +378,7 @@ class Session(Actor[SessionMessage]):
         try:
             cut = await self._journal.end(running.accepted, plan, end)
         except (StoreFailed, Fenced) as error:
-            self.stop()  # what was written is for the next one to read
+            self._break(error)
             return store_failure(error).failure
         if cut:
             # The client told another story from there on; see `Transcript.reconcile`.

@@ -7,7 +7,7 @@ import trio
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.actors.entries import AssistantEntry
 from greenroom.actors.failure import FailureKind
-from greenroom.actors.known import KEY_LASTS_S, RETRY_LASTS_S
+from greenroom.actors.known import KEY_LASTS_S, RETRY_LASTS_BEHIND_S, RETRY_LASTS_S
 from greenroom.actors.turn import OnDisconnect, Sender, TurnStarted
 from tests.actors.conftest import (
     FAULT,
@@ -30,6 +30,7 @@ OTHER_BODY = Sender(b"other", "my-key", on_disconnect=OnDisconnect.CONTINUE)
 RESUMING = Sender(b"body", "my-key", resumes=True, on_disconnect=OnDisconnect.CONTINUE)
 FIRST = Sender(b"body")
 RETRY = Sender(b"body", retry=True)
+KEYED_AND_CANCELLED = Sender(b"body", "my-key")
 CUT = AssistantEntry("One ", interrupted=True)
 
 
@@ -254,3 +255,47 @@ async def test_after_a_crash_an_sdks_retry_takes_its_turns_place_and_a_new_turn_
             stage = await set_stage(system, channel, store=store, first_turn=10)
             await stage.ask("k", user("a"), sender=sender)
         assert channel.heard() == (*before, *heard)
+
+
+async def test_one_that_runs_again_takes_nothing_from_those_that_came_after_it() -> None:
+    channel = PlayedChannel(SLOW, words("B."), words("A."), words("C."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = await Reader(stage, "k", user("a"), sender=KEYED).join(nursery)
+        await trio.sleep(3)
+        reader.leave()
+        stage.host.sessions.activate("k").ref.kill()
+        assert (await stage.ask("k", user("b"))).text == "B."
+        assert (await stage.ask("k", user("a"), sender=KEYED)).text == "A."
+        await stage.ask("k", user("c"))
+    before = (user("a"), CUT, user("b"), said("B."), user("a"), said("A."))
+    assert channel.heard() == (*before, user("c"))
+
+
+@pytest.mark.parametrize("sender", [FIRST, KEYED_AND_CANCELLED], ids=["by retry", "by key"])
+async def test_one_that_its_clients_leaving_has_cancelled_runs_again_in_its_own_place(
+    sender: Sender,
+) -> None:
+    channel = PlayedChannel(SLOW, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = await Reader(stage, "k", user("a"), sender=sender).join(nursery)
+        await trio.sleep(1)
+        reader.leave()
+        retry = msgspec.structs.replace(sender, retry=sender.idempotency is None)
+        assert (await stage.ask("k", user("a"), sender=retry)).text == "Yes."
+        await stage.ask("k", user("b"))
+    assert channel.heard() == (user("a"), said("Yes."), user("b"))
+
+
+@pytest.mark.parametrize("wait", [0, RETRY_LASTS_BEHIND_S + 1], ids=["at once", "too late"])
+async def test_an_sdks_retry_is_known_behind_others_turns_for_a_shorter_while(wait: float) -> None:
+    channel = PlayedChannel(words("1"), words("2"), words("3"))
+    async with a_system() as system:
+        stage = await set_stage(system, channel, idle=1000)
+        first = await stage.ask("k", user("a"), sender=FIRST)
+        await stage.ask("k", user("b"), sender=Sender(b"other"))
+        await trio.sleep(wait)
+        again = await stage.ask("k", user("a"), sender=RETRY)
+    assert (told(again) == told(first)) == (wait == 0)
+    assert len(channel.prompts) == (2 if wait == 0 else 3)

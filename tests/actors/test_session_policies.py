@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.channel import TextDelta
+from greenroom.actors.channels.channel import Finish, FinishReason, TextDelta
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.session import Cancel, Reset
@@ -19,6 +19,7 @@ from tests.actors.conftest import (
     user,
     words,
 )
+from tests.actors.model import Model
 
 IN_VIRTUAL_TIME = True
 
@@ -63,6 +64,49 @@ async def test_one_that_ends_the_running_turn_runs_at_once(
         assert first.failure is not None
         assert (first.failure.kind, first.failure.code) == (FailureKind.CONFLICT, "turn_ended")
     assert channel.heard() == (*keeps, user("b"))
+
+
+async def test_a_turn_is_rolled_back_though_it_was_whole_already_and_its_client_is_told_so() -> (
+    None
+):
+    whole_but_open = ((TextDelta("One."),), (Finish(FinishReason.STOP),), 10.0)
+    keyed = Sender(b"body", "my-key", on_disconnect=OnDisconnect.CONTINUE)
+    channel = PlayedChannel(whole_but_open, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        first = await Reader(stage, "k", user("a"), sender=keyed).join(nursery)
+        await stage.ask("k", user("b"), sender=on_busy(OnBusy.ROLLBACK))
+        again = await stage.ask("k", user("a"), sender=keyed)
+    for outcome in (first.outcome, again):
+        assert outcome is not None
+        assert outcome.failure is not None
+        assert outcome.failure.code == "turn_ended"
+    assert channel.heard() == (user("b"),)
+
+
+async def test_a_turn_that_was_to_be_rolled_back_is_so_whoever_comes_then() -> None:
+    model = Model()
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, model)
+        await Reader(stage, "k", user("a clings")).join(nursery)
+        for text, policy in (("b quick", OnBusy.ROLLBACK), ("c quick", OnBusy.INTERRUPT)):
+            await Reader(stage, "k", user(text), sender=on_busy(policy)).join(nursery)
+    assert model.prompts[-1] == [user("b quick"), said("Said to b."), user("c quick")]
+
+
+async def test_one_that_was_ended_is_told_that_again_by_its_key() -> None:
+    """Its text stands in the session, so it must not be said a second time."""
+    keyed = Sender(b"body", "my-key", on_disconnect=OnDisconnect.CONTINUE)
+    channel = PlayedChannel(SLOW, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = Reader(stage, "k", user("a"), streamed=False, sender=keyed)
+        await reader.join(nursery)
+        await stage.ask("k", user("b"), sender=on_busy(OnBusy.INTERRUPT))
+        again = await stage.ask("k", user("a"), streamed=False, sender=keyed)
+        assert again.failure == reader.failure
+        await stage.ask("k", user("c"))
+    assert channel.heard() == (user("a"), CUT, user("b"), said("Yes."), user("c"))
 
 
 async def test_one_that_ends_the_running_turn_comes_after_those_that_wait() -> None:
