@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from greenroom.actors.entries import Sampling, ToolEntry, UserEntry
+from greenroom.actors.entries import Entry, Sampling, ToolEntry, UserEntry
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import House, new_id
 from greenroom.actors.selection import Selection, Wish
@@ -74,7 +74,7 @@ def read_order(
         id=new_id(),
         route=selection.route,
         fallbacks=selection.fallbacks,
-        entries=entries,
+        entries=tuple(map(_pinned, entries)) if asked.pins else entries,
         tools=tools,
         tool_choice=tool_choice,
         parallel_tool_calls=request.parallel_tool_calls if tools else None,
@@ -85,6 +85,7 @@ def read_order(
             if name not in _OURS and not (name == "user" and user is None)
         },
         ephemeral=selection.ephemeral,
+        once=selection.once,
         streamed=bool(request.stream),
         model=request.model,
         created=int(time.time()),
@@ -182,6 +183,12 @@ def _check_format(request: ChatRequest) -> None:
 def _between(value: float | None, name: str, low: int, high: int) -> None:
     if value is not None and not low <= value <= high:
         raise invalid(f"`{name}` must be between {low} and {high}.", name, "invalid_value")
+
+
+def _pinned(entry: Entry) -> Entry:
+    if isinstance(entry, UserEntry):
+        return msgspec.structs.replace(entry, pinned=True)
+    return entry
 
 
 def _sampling(request: ChatRequest) -> Sampling:

@@ -20,12 +20,14 @@ _SELECTING = (b"x-openclaw-agent-id", b"x-openclaw-agent", b"x-openclaw-model")
 class Request(msgspec.Struct, frozen=True):
     """What a request's headers say: to its session, and to the stream that it wants.
 
-    Events up to the number `starting_after` are left out; with `event_ids` each has its number.
+    Events up to the number `starting_after` are left out; with `event_ids` each has its number. `pins`
+    keeps the request's user messages in every prompt.
     """
 
     sender: Sender
     starting_after: int = 0
     event_ids: bool = False
+    pins: bool = False
 
     @property
     def once(self) -> str | None:
@@ -59,7 +61,12 @@ def read_request(head: Head, body: bytes) -> Request:
         on_disconnect=_choice(head, b"x-greenroom-on-disconnect", OnDisconnect, policy),
         fork=_fork(head),
     )
-    return Request(sender, starting_after or 0, _flag(head, b"x-greenroom-event-ids"))
+    return Request(
+        sender,
+        starting_after or 0,
+        event_ids=_flag(head, b"x-greenroom-event-ids"),
+        pins=_flag(head, b"x-greenroom-pin"),
+    )
 
 
 def _fingerprint(head: Head, body: bytes) -> bytes:

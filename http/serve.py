@@ -1,7 +1,8 @@
 """The composition root: from a configuration to a running gateway, and its orderly end.
 
 HTTP accepts no more and lets open requests end, until a deadline; then the actors stop, children
-before parents; then the last connections are closed, whose clients have been told; the store closes last.
+before parents; then the last connections are closed, whose clients have been told. The store outlives
+all of it.
 """
 
 import signal
@@ -12,10 +13,10 @@ import trio
 
 from greenroom.actors.caretaker import take_care
 from greenroom.actors.house import House
+from greenroom.actors.stores.store import Store
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
 from greenroom.http.listener import Server, base_url
-from greenroom.http.stores import OpenStore, store_of
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ _LAST_WORDS_S = 1.0
 async def serve(
     configuration: Configuration,
     listener: trio.SocketListener,
+    store: Store,
     log: "FilteringBoundLogger",
     *,
     stop: trio.Event,
-    open_store: OpenStore = store_of,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up."""
     gateway = configuration.gateway
-    async with open_store(configuration) as store, trio.open_nursery() as connections:
+    async with trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
             house = await House.open(system, configuration.house, store)
             server = Server(create_app(house, gateway, log), listener, log)

@@ -6,6 +6,7 @@ from functools import partial
 import click
 import trio
 
+from greenroom.actors.stores.store import Store
 from greenroom.http.config import Configuration, TokenAuth
 from greenroom.http.listener import open_listener
 from greenroom.http.logs import open_log
@@ -20,9 +21,18 @@ async def serve_until_signalled(
 
     Raises:
         CannotListen: the address cannot be had.
+        CannotOpen: the store cannot be had.
     """
     gateway = configuration.gateway
     listener = await open_listener(gateway.host, gateway.port)
+    try:
+        async with open_store(configuration) as store:
+            return await _serve(configuration, listener, store)
+    finally:
+        listener.socket.close()
+
+
+async def _serve(configuration: Configuration, listener: trio.SocketListener, store: Store) -> bool:
     log = open_log(configuration.logging)
     for key in configuration.ignored:
         log.info("configuration.ignored", key=key.key, line=key.line)
@@ -31,7 +41,7 @@ async def serve_until_signalled(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stop_on_signal, stop, hurry)
             async with trio.open_nursery() as serving:
-                run = partial(serve, configuration, listener, log, stop=stop, open_store=open_store)
+                run = partial(serve, configuration, listener, store, log, stop=stop)
                 announce(configuration, await serving.start(run))
             nursery.cancel_scope.cancel()
     return not hurry.cancelled_caught
@@ -47,7 +57,11 @@ def announce(configuration: Configuration, url: str) -> None:
 def _announce(configuration: Configuration, url: str) -> None:
     click.echo(f"Greenroom listens on {url}/v1")
     if configuration.source is None:
-        click.echo("No configuration file: the embedded default, with a scripted model and no key.")
+        kept = "in memory" if configuration.store is None else f"in {configuration.store}"
+        click.echo(
+            "No configuration file: the embedded default, with a scripted model, no key, and "
+            f"sessions {kept}."
+        )
     match configuration.gateway.auth:
         case TokenAuth(secret, source="generated"):
             click.echo("In another terminal, give clients the token of this run:")

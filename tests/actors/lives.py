@@ -19,7 +19,7 @@ from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import ALWAYS
 from greenroom.actors.provider import Provider
-from greenroom.actors.session import Cancel
+from greenroom.actors.session_messages import Cancel
 from greenroom.actors.settings import (
     AgentSettings,
     Cooldown,

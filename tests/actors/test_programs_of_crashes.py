@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import OnBusy
 from tests.actors.conftest import TROUBLE, a_system, in_virtual_time, open_calls
 from tests.actors.lives import PASSING, House, Turn
@@ -181,7 +181,7 @@ def check(entries: Sequence[TranscriptEntry], turns: Sequence[Turn]) -> None:
             assert all(told == turn.told[0] for told in turn.told)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(PROGRAMS)
 def test_whatever_happens_what_was_told_is_kept_once_and_every_session_goes_on(
     moves: list[Move],
@@ -218,6 +218,8 @@ def test_whatever_happens_what_was_told_is_kept_once_and_every_session_goes_on(
     TROUBLE.clear()  # of an example that failed
     in_virtual_time(main)
     expected = {"actor.children_stuck"}  # a run may take longer than its session has at its end
+    if any(isinstance(move, FailWrite | Restart) for move in moves):
+        expected |= {"session.turn_left_open"}
     if any(is_a_crash(move) for move in moves):
         expected |= {"actor.crashed", "actor.restarting"}
     assert set(TROUBLE) <= expected

@@ -4,15 +4,18 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.channel import Finish, FinishReason, TextDelta
+from greenroom.actors.channels.channel import Finish, FinishReason, TextDelta, Usage
+from greenroom.actors.closing import ended_by
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.session import Cancel, Reset
-from greenroom.actors.turn import OnBusy, OnDisconnect, Sender
+from greenroom.actors.recording import Recording
+from greenroom.actors.session_messages import Cancel, Reset
+from greenroom.actors.turn import OnBusy, OnDisconnect, Sender, TurnEnded
 from tests.actors.conftest import (
     SLOW,
     PlayedChannel,
     Reader,
+    Step,
     a_system,
     said,
     set_stage,
@@ -66,49 +69,6 @@ async def test_one_that_ends_the_running_turn_runs_at_once(
     assert channel.heard() == (*keeps, user("b"))
 
 
-async def test_a_turn_is_rolled_back_though_it_was_whole_already_and_its_client_is_told_so() -> (
-    None
-):
-    whole_but_open = ((TextDelta("One."),), (Finish(FinishReason.STOP),), 10.0)
-    keyed = Sender(b"body", "my-key", on_disconnect=OnDisconnect.CONTINUE)
-    channel = PlayedChannel(whole_but_open, words("Yes."))
-    async with a_system() as system, trio.open_nursery() as nursery:
-        stage = await set_stage(system, channel)
-        first = await Reader(stage, "k", user("a"), sender=keyed).join(nursery)
-        await stage.ask("k", user("b"), sender=on_busy(OnBusy.ROLLBACK))
-        again = await stage.ask("k", user("a"), sender=keyed)
-    for outcome in (first.outcome, again):
-        assert outcome is not None
-        assert outcome.failure is not None
-        assert outcome.failure.code == "turn_ended"
-    assert channel.heard() == (user("b"),)
-
-
-async def test_a_turn_that_was_to_be_rolled_back_is_so_whoever_comes_then() -> None:
-    model = Model()
-    async with a_system() as system, trio.open_nursery() as nursery:
-        stage = await set_stage(system, model)
-        await Reader(stage, "k", user("a clings")).join(nursery)
-        for text, policy in (("b quick", OnBusy.ROLLBACK), ("c quick", OnBusy.INTERRUPT)):
-            await Reader(stage, "k", user(text), sender=on_busy(policy)).join(nursery)
-    assert model.prompts[-1] == [user("b quick"), said("Said to b."), user("c quick")]
-
-
-async def test_one_that_was_ended_is_told_that_again_by_its_key() -> None:
-    """Its text stands in the session, so it must not be said a second time."""
-    keyed = Sender(b"body", "my-key", on_disconnect=OnDisconnect.CONTINUE)
-    channel = PlayedChannel(SLOW, words("Yes."))
-    async with a_system() as system, trio.open_nursery() as nursery:
-        stage = await set_stage(system, channel)
-        reader = Reader(stage, "k", user("a"), streamed=False, sender=keyed)
-        await reader.join(nursery)
-        await stage.ask("k", user("b"), sender=on_busy(OnBusy.INTERRUPT))
-        again = await stage.ask("k", user("a"), streamed=False, sender=keyed)
-        assert again.failure == reader.failure
-        await stage.ask("k", user("c"))
-    assert channel.heard() == (user("a"), CUT, user("b"), said("Yes."), user("c"))
-
-
 async def test_one_that_ends_the_running_turn_comes_after_those_that_wait() -> None:
     channel = PlayedChannel(SLOW, words("1"), words("2"))
     async with a_system() as system, trio.open_nursery() as nursery:
@@ -124,6 +84,43 @@ async def test_without_a_running_turn_there_is_nothing_to_end(policy: OnBusy) ->
     async with a_system() as system:
         stage = await set_stage(system, PlayedChannel())
         assert (await stage.ask("k", user("a"), sender=on_busy(policy))).ended
+
+
+@pytest.mark.parametrize("policy", [OnBusy.INTERRUPT, OnBusy.ROLLBACK])
+async def test_a_turn_whose_answer_is_whole_already_ends_well_and_is_kept(policy: OnBusy) -> None:
+    whole = ((TextDelta("One."),), (Finish(FinishReason.STOP),), 2.0, (Usage(3, 2),))
+    channel = PlayedChannel(whole, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        first = await Reader(stage, "k", user("a")).join(nursery)
+        await trio.sleep(1)
+        await stage.ask("k", user("b"), sender=on_busy(policy))
+        assert first.outcome is not None
+        assert first.outcome.events[-1] == TurnEnded(FinishReason.STOP, Usage(3, 2), ended=2)
+    assert channel.heard() == (user("a"), said("One."), user("b"))
+
+
+def test_of_two_that_end_a_turn_the_first_says_why_and_what_is_kept() -> None:
+    for keeps in (True, False):
+        recording = Recording()
+        recording.stop(ended_by("one"), keeps=keeps)
+        recording.stop(ended_by("another"), keeps=not keeps)
+        assert (recording.stopped, recording.keeps) == (ended_by("one"), keeps)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_a_user_said_is_kept_though_nothing_was_answered_yet(streamed: bool) -> None:
+    channel = PlayedChannel((10.0, *words("Late.")), words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        await Reader(stage, "k", user("a flight"), streamed=streamed).join(nursery)
+        await trio.sleep(4)
+        await stage.ask("k", user("to Rome"), sender=on_busy(OnBusy.INTERRUPT))
+    assert channel.heard() == (
+        user("a flight"),
+        AssistantEntry("", interrupted=True),
+        user("to Rome"),
+    )
 
 
 async def test_one_that_goes_on_without_its_client_is_kept_whole() -> None:
@@ -184,3 +181,31 @@ async def test_a_turn_hears_how_many_were_before_it() -> None:
         readers = [await Reader(stage, "k", user(text)).join(nursery) for text in "abc"]
     started = [reader.outcome.events[0] for reader in readers if reader.outcome is not None]
     assert [getattr(event, "ahead", None) for event in started] == [0, 1, 2]
+
+
+async def test_a_turn_that_was_to_be_rolled_back_is_so_whoever_comes_then() -> None:
+    model = Model()
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, model)
+        await Reader(stage, "k", user("a clings")).join(nursery)
+        for text, policy in (("b quick", OnBusy.ROLLBACK), ("c quick", OnBusy.INTERRUPT)):
+            await Reader(stage, "k", user(text), sender=on_busy(policy)).join(nursery)
+    assert model.prompts[-1] == [user("b quick"), said("Said to b."), user("c quick")]
+
+
+@pytest.mark.parametrize("first", [SLOW, (10.0, *SLOW)], ids=["it has begun", "it has not"])
+async def test_one_that_was_ended_is_told_that_again_by_its_key(first: tuple[Step, ...]) -> None:
+    """Its text stands in the session, so it must not be said a second time."""
+    keyed = Sender(b"body", "my-key", on_disconnect=OnDisconnect.CONTINUE)
+    channel = PlayedChannel(first, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = Reader(stage, "k", user("a"), streamed=False, sender=keyed)
+        await reader.join(nursery)
+        await trio.sleep(3)
+        await stage.ask("k", user("b"), sender=on_busy(OnBusy.INTERRUPT))
+        again = await stage.ask("k", user("a"), streamed=False, sender=keyed)
+        assert again.failure == reader.failure
+        await stage.ask("k", user("c"))
+    cut = CUT if first is SLOW else AssistantEntry("", interrupted=True)
+    assert channel.heard() == (user("a"), cut, user("b"), said("Yes."), user("c"))

@@ -22,11 +22,11 @@ def environment(home: Path) -> dict[str, str]:
 class Gateway:
     """A running `greenroom serve`."""
 
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environ: Mapping[str, str], *arguments: str) -> None:
         self._environ = dict(environ)
         self._folder = folder
         self.process = subprocess.Popen(  # noqa: S603 - our own command
-            [*COMMAND, "serve", "--port", "0"],
+            [*COMMAND, "serve", "--port", "0", *arguments],
             cwd=folder, env=self._environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.process.stdout is not None
@@ -42,8 +42,16 @@ class Gateway:
 
     def say(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `greenroom agent` against it."""
+        return self.run("agent", "--url", self.url, *arguments)
+
+    def sessions(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `greenroom sessions` against it."""
+        return self.run("sessions", "--url", self.url, "--token", self.token, *arguments)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in its folder."""
         return subprocess.run(  # noqa: S603 - our own command
-            [*COMMAND, "agent", "--url", self.url, *arguments],
+            [*COMMAND, *arguments],
             cwd=self._folder, env=self._environ, capture_output=True, text=True, timeout=20, check=False,
         )  # fmt: skip
 
@@ -125,7 +133,8 @@ def test_a_second_interrupt_ends_it_at_once(gateway: Gateway) -> None:
         httpx2.Client(base_url=gateway.url, headers=headers, trust_env=False) as client,
         client.stream("POST", "/v1/chat/completions", json=body) as stream,
     ):
-        next(stream.iter_raw())
+        pieces = stream.iter_raw()  # held on to: the stream is closed with it
+        next(pieces)
         gateway.process.send_signal(signal.SIGINT)
         assert gateway.process.stderr is not None
         while "gateway.stopping" not in gateway.process.stderr.readline():

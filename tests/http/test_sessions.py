@@ -227,3 +227,10 @@ async def test_a_parameter_that_cannot_be_is_named(path: str, query: str, param:
         await say(site, "k")
         answer = await site.get(path, query=query)
     assert (answer.status, answer.error()["param"]) == (400, param)
+
+
+async def test_what_a_request_pins_is_told_in_the_transcript() -> None:
+    async with Site() as site:
+        await say(site, "k", "[say Yes.]", **{"x-greenroom-pin": "true"})
+        shown = (await get(site, "k", "/transcript"))["data"]
+    assert shown[0]["message"]["pinned"] is True
