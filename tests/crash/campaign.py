@@ -70,6 +70,8 @@ def plan(kills: int, random: Random) -> list[Kill]:
         when: When = "a write" if number % 2 == 0 else next(others)
         point = next(points) if when == "a write" else Point.BEFORE_BEGIN
         count = random.choice((1, 2, 3, random.randint(4, 60), random.randint(4, 60)))
+        if point is Point.AFTER_CHECKPOINT:
+            count = 1  # a life has few of them
         drawn.append(Kill(when, point, count, random.uniform(0, 0.05)))
     random.shuffle(drawn)
     return drawn
