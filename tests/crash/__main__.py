@@ -8,6 +8,8 @@ import os
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import trio
@@ -19,7 +21,7 @@ from tests.crash.verdict import Wrong
 from tests.upstreams.upstream import Upstream
 
 _SHOWN = 20
-"""How many findings of a kind are printed."""
+"""How many troubles of a kind are printed."""
 
 
 def main() -> int:
@@ -30,23 +32,23 @@ def main() -> int:
             del os.environ[name]  # this is about loopback, and nobody's account
     is_good = True
     if asked.kills:
-        is_good = _campaign(asked) and is_good
+        is_good = _kill(asked)
     if asked.sessions:
-        is_good = _races(asked) and is_good
+        is_good = _race(asked) and is_good
     return 0 if is_good else 1
 
 
 def _options() -> ArgumentParser:
-    parser = ArgumentParser("python -m tests.crash", description="Greenroom's crash tests in full")
-    parser.add_argument("--kills", type=int, default=200, help="0 leaves the campaign out")
-    parser.add_argument("--clients", type=int, default=8)
+    parser = ArgumentParser("python -m tests.crash", description="The crash tests in full.")
+    parser.add_argument("--kills", type=int, default=200, help="0 leaves these out")
+    parser.add_argument("--clients", type=int, default=8, help="that talk meanwhile")
     parser.add_argument("--seed", type=int, default=1, help="what chance is drawn from")
-    parser.add_argument("--sessions", type=int, default=1000, help="0 leaves the races out")
-    parser.add_argument("--posts", type=int, default=50, help="to each session, all at once")
+    parser.add_argument("--sessions", type=int, default=1000, help="of races; 0 leaves these out")
+    parser.add_argument("--posts", type=int, default=50, help="that race for each session")
     return parser
 
 
-def _campaign(asked: Namespace) -> bool:
+def _kill(asked: Namespace) -> bool:
     with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
 
         async def test() -> campaign.Report:
@@ -56,30 +58,36 @@ def _campaign(asked: Namespace) -> bool:
 
         report = trio.run(test)
         refusals = [record.refusal for record in upstream.records if record.refusal is not None]
+    _print(_lines(report, asked.seed))
+    _print([f"prompts that a vendor would refuse: {len(refusals)}"])
     compared = report.comparison
-    print(f"{report.kills.total()} kills in {report.seconds:.0f} s, seed {asked.seed}:")
-    for name, count in sorted(report.kills.items()):
-        print(f"  {count:4} at {name}")
-    print(f"{compared.sessions} sessions, {compared.turns} turns, {compared.acknowledged} acknowledged")
-    print(
-        f"{compared.provider_calls} calls of the model, {compared.calls_made_again} of them made again "
-        "because of a kill"
-    )
-    print(f"slowest start after a kill: {report.slowest_start:.2f} s")
-    for wrong in Wrong:
-        print(f"{wrong}: {compared.count(wrong)}")
-    print(f"sessions stuck: {len(compared.stuck)}")
-    print(f"stores found damaged: {len(report.failed_checks)}")
-    print(f"errors that no kill explains: {len(compared.faults)}")
-    print(f"prompts that a vendor would refuse: {len(refusals)}")
-    for told in (compared.findings, compared.stuck, report.failed_checks, compared.faults, refusals):
-        for one in told[:_SHOWN]:
-            print(f"  {one}")
-    sys.stdout.flush()
+    _print_some(compared.findings)
+    _print_some([*compared.stuck, *report.failed_checks, *compared.faults, *refusals])
     return report.is_good and not refusals
 
 
-def _races(asked: Namespace) -> bool:
+def _lines(report: campaign.Report, seed: int) -> Iterator[str]:
+    compared = report.comparison
+    yield f"{report.kills.total()} kills in {report.seconds:.0f} s, seed {seed}:"
+    for name, count in sorted(report.kills.items()):
+        yield f"  {count:4} at {name}"
+    yield (
+        f"{compared.sessions} sessions, {compared.turns} turns, "
+        f"{compared.acknowledged} of them acknowledged"
+    )
+    yield (
+        f"{compared.provider_calls} calls of the model, "
+        f"{compared.calls_made_again} of them made again after a kill"
+    )
+    yield f"slowest start after a kill: {report.slowest_start:.2f} s"
+    for wrong in Wrong:
+        yield f"{wrong}: {compared.count(wrong)}"
+    yield f"sessions stuck: {len(compared.stuck)}"
+    yield f"stores damaged: {len(report.failed_checks)}"
+    yield f"errors that no kill explains: {len(compared.faults)}"
+
+
+def _race(asked: Namespace) -> bool:
     with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
 
         async def test() -> tuple[Outcome, list[str]]:
@@ -88,16 +96,28 @@ def _races(asked: Namespace) -> bool:
                 outcome = await race(gateway, upstream, sessions=asked.sessions, posts=asked.posts)
                 await gateway.stop()
                 damage = gateway.check_store()
-                return outcome, gateway.troubles() + ([damage] if damage is not None else [])
+                return outcome, gateway.troubles() + ([] if damage is None else [damage])
 
         outcome, troubles = trio.run(test)
-    print(f"{outcome.sessions} sessions, {outcome.posts} racing posts in {outcome.seconds:.0f} s")
-    print(f"out of order, lost or doubled: {len(outcome.wrong)}")
-    print(f"other troubles: {len(troubles)}")
-    for one in [*outcome.wrong, *troubles][:_SHOWN]:
-        print(f"  {one}")
-    sys.stdout.flush()
+    _print(
+        [
+            f"{outcome.sessions} sessions, {outcome.posts} racing posts in {outcome.seconds:.0f} s",
+            f"sessions out of order, with a post lost or doubled: {len(outcome.wrong)}",
+            f"other troubles: {len(troubles)}",
+        ]
+    )
+    _print_some(outcome.wrong)
+    _print_some(troubles)
     return not outcome.wrong and not troubles
+
+
+def _print_some(troubles: Sequence[object]) -> None:
+    _print(f"  {one}" for one in islice(troubles, _SHOWN))
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

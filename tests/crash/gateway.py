@@ -44,7 +44,6 @@ _CONFIGURATION = """\
   logging: { level: "info", format: "json" },
 }
 """
-_CONNECTIONS = httpx2.Limits()
 _NONE: Mapping[str, object] = MappingProxyType({})
 _LISTENS = b"Greenroom listens on "
 
@@ -173,13 +172,11 @@ class Gateway:
         lines = self.errors.splitlines()
         return [line for line in lines if not _is_information(line)]
 
-    def http(
-        self, *, limits: httpx2.Limits = _CONNECTIONS, timeout: float = PATIENCE_S
-    ) -> httpx2.AsyncClient:
+    def http(self) -> httpx2.AsyncClient:
         """Return a client of it, to be entered."""
         head = {"authorization": f"Bearer {self.key}"}
         return httpx2.AsyncClient(
-            base_url=self.url, headers=head, trust_env=False, timeout=timeout, limits=limits
+            base_url=self.url, headers=head, trust_env=False, timeout=PATIENCE_S
         )
 
     def check_store(self) -> str | None:

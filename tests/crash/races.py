@@ -4,6 +4,7 @@ The upstream counts what it hears of a session, and says so in each answer, so e
 place.
 """
 
+import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import httpx2
 import msgspec
 import trio
 
+from tests.crash import wire
 from tests.crash.gateway import Gateway
 from tests.crash.verdict import Page
 from tests.upstreams.cues import echo
@@ -21,7 +23,6 @@ from tests.upstreams.upstream import Upstream
 
 _CONNECTIONS = 500
 """How many posts are under way at a time."""
-
 
 _PATIENCE_S = 300.0
 """How long a post may take, with all those before it."""
@@ -55,15 +56,14 @@ async def race(gateway: Gateway, upstream: Upstream, *, sessions: int, posts: in
     wrong: list[str] = []
     names = [f"race-{number}" for number in range(sessions)]
     at_a_time = max(1, _CONNECTIONS // posts)
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=_CONNECTIONS)
-    async with gateway.http(limits=limits, timeout=_PATIENCE_S) as client:
+    async with gateway.http() as client:
         for first in range(0, sessions, at_a_time):
             some = names[first : first + at_a_time]
             made = {name: [Post(f"{name}, post {n}") for n in range(posts)] for name in some}
             async with trio.open_nursery() as nursery:
                 for turn in range(posts):
                     for name in some:
-                        nursery.start_soon(_post, client, name, made[name][turn])
+                        nursery.start_soon(_post, gateway, name, made[name][turn])
             heard: defaultdict[str, list[Record]] = defaultdict(list)
             for record in upstream.records:
                 heard[record.body["messages"][0]["content"].partition(",")[0]].append(record)
@@ -74,19 +74,21 @@ async def race(gateway: Gateway, upstream: Upstream, *, sessions: int, posts: in
     return Outcome(sessions, sessions * posts, time.monotonic() - begun, wrong)
 
 
-async def _post(client: httpx2.AsyncClient, session: str, post: Post) -> None:
-    body = {"model": "openclaw", "messages": [{"role": "user", "content": post.text}]}
-    post.sent = trio.current_time()
-    answer = await client.post(
-        "/chat/completions", json=body, headers={"x-openclaw-session-key": session}
-    )
-    post.answered = trio.current_time()
-    if answer.status_code == 200:
-        said: str = answer.json()["choices"][0]["message"]["content"]
+async def _post(gateway: Gateway, session: str, one: Post) -> None:
+    body = {"model": "openclaw", "messages": [{"role": "user", "content": one.text}]}
+    head = {"x-openclaw-session-key": session}
+    one.sent = trio.current_time()
+    with trio.fail_after(_PATIENCE_S):
+        # A connection each: a pool's own work would grow with the square of them.
+        async with wire.post(f"{gateway.url}/chat/completions", gateway.key, body, head) as answer:
+            told = await answer.body()
+    one.answered = trio.current_time()
+    if answer.status == 200:
+        said: str = json.loads(told)["choices"][0]["message"]["content"]
         number = said.removesuffix(".").rpartition(" ")[2]
-        if number.isdigit() and said == echo(post.text, int(number)):
-            post.place = int(number)
-            post.ahead = int(answer.headers.get("x-greenroom-queued", "0"))
+        if number.isdigit() and said == echo(one.text, int(number)):
+            one.place = int(number)
+            one.ahead = int(answer.headers.get("x-greenroom-queued", "0"))
 
 
 async def _kept(client: httpx2.AsyncClient, session: str) -> list[tuple[str, str]]:
