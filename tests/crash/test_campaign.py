@@ -8,10 +8,17 @@ from greenroom.actors.stores.sqlite.transactions import Point
 from tests.crash import campaign
 from tests.upstreams.upstream import Upstream
 
-pytestmark = pytest.mark.filterwarnings(
-    # The SDK leaves generators to the loop's finalizer, of which trio alone tells.
-    r"ignore:Async generator '(openai|httpx2|httpcore2)\.:ResourceWarning"
-)
+pytestmark = [
+    # The SDK leaves generators to the loop's finalizer, of which trio alone tells; or to the collector's.
+    pytest.mark.filterwarnings(
+        r"ignore:Async generator '(openai|httpx2|httpcore2)\.:ResourceWarning"
+    ),
+    pytest.mark.filterwarnings(
+        r"ignore:Exception ignored in. <async_generator object "
+        r"(AsyncStream|SSEDecoder|Response|AsyncResponseStream|PoolByteStream)\."
+        r":pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 async def test_nothing_that_was_told_is_lost_or_doubled_and_every_session_goes_on(
