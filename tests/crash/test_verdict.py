@@ -113,5 +113,5 @@ def asked(*messages: Message) -> Record:
     """What the upstream keeps of a request that it answered."""
     record = Record("openai", Request("POST", "/", {}, b"{}"))
     record.heard = Heard("m", "", messages, stream=False)
-    record.end = "whole"
+    record.is_said = True
     return record

@@ -123,7 +123,7 @@ def of_calls(turns: Iterable[Turn], asked: Mapping[Turn, Sequence[Record]]) -> I
         records = asked.get(turn, ())
         if len(records) > 1 + turn.ended - turn.begun:
             yield Finding(Wrong.ASKED_TWICE, f"{len(records)} times {turn}")
-        if turn.told is not None and not any(record.end == "whole" for record in records):
+        if turn.told is not None and not any(record.is_said for record in records):
             yield Finding(Wrong.INVENTED, f"no model has said that: {turn}")
 
 

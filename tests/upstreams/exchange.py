@@ -21,7 +21,8 @@ class Record:
     """What is kept of a request.
 
     `refusal` is why the vendor would refuse it, and `heard` None in that case. `end` is "open" as long as
-    it is under way; "left" is that the client closed its connection before it had a whole answer.
+    it is under way; "left" is that the client closed its connection before it had a whole answer. Once
+    what there is to say of an answer is on its way, it `is_said`, whatever becomes of the rest.
     """
 
     def __init__(self, api: str, request: Request) -> None:
@@ -32,6 +33,7 @@ class Record:
         self.heard: Heard | None = None
         self.refusal: str | None = None
         self.end: Literal["open", "whole", "broken", "left"] = "open"
+        self.is_said = False
 
 
 class Exchange:
@@ -139,6 +141,8 @@ class Exchange:
                 await trio.sleep(behaviour.pause)
             if nth - len(played.opening) == behaviour.hold:
                 await self._held[heard.model].wait()
+            if nth == len(played.opening) + len(played.words):
+                self.record.is_said = True
             await self._connection.send(piece)
         await self._connection.end()
         self._end("whole")
