@@ -83,6 +83,18 @@ def _calls_tools(name: str, nth: int) -> Iterator[Step]:
     yield _stop(FinishReason.TOOL_CALLS)
 
 
+def _calls_mixed(name: str, nth: int) -> Iterator[Step]:
+    """Words, then calls that begin together and whose arguments come the other way around."""
+    calls = _calls(name, nth)
+    yield _words(name)[0]
+    yield tuple(start for start, _ in calls)
+    for _, arguments in reversed(calls):
+        yield 0.5
+        yield (arguments,)
+    yield (USAGE,)
+    yield (Finish(FinishReason.TOOL_CALLS),)
+
+
 def _fails(name: str, nth: int) -> Iterator[Step]:
     yield FAULT
 
@@ -106,6 +118,7 @@ KINDS: dict[str, Callable[[str, int], Iterator[Step]]] = {
     "lingers": _lingers,
     "clings": _slow,
     "calls": _calls_tools,
+    "calls-mixed": _calls_mixed,
     "fails": _fails,
     "fails-late": _fails_late,
     "crashes": _crashes,
