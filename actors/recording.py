@@ -34,7 +34,9 @@ class Recording:
         self.outcome: TurnEnded | Failure | None = None
 
     @classmethod
-    def of(cls, started: TurnStarted, deltas: Deltas, outcome: TurnEnded | Failure) -> "Recording":
+    def of(
+        cls, started: TurnStarted | None, deltas: Deltas, outcome: TurnEnded | Failure
+    ) -> "Recording":
         """Return the recording of a turn that has ended."""
         made = cls()
         made.started = started
