@@ -54,15 +54,10 @@ GONE: Any = object()
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path] if path else []
-    match value:
-        case dict():
-            for key, inner in value.items():
-                found += places(inner, (*path, key))
-        case list():
-            for key, inner in enumerate(value):
-                found += places(inner, (*path, key))
-        case _:
-            pass
+    kind: type[Any] = type(value)
+    keys: Any = value if kind is dict else range(len(value)) if kind is list else ()
+    for key in keys:
+        found += places(value[key], (*path, key))
     return found
 
 
