@@ -3,14 +3,15 @@
 It is made in its caller's own task. It knows nothing of turns: whatever comes is given to `take`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from greenroom.actors.channels.channel import Deltas, Usage
+from greenroom.actors.channels.channel import Deltas, Notes, Usage
+from greenroom.actors.channels.openai.fields import is_known
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.provider import Answering, Lease, Permit, ProviderMessage
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 Take = Callable[[Deltas], Awaitable[None]]
+Hear = Callable[[Notes], None]
 
 
 class Upstreams:
@@ -51,9 +53,17 @@ class Made(msgspec.Struct):
 
 
 async def call_model(
-    upstreams: Upstreams, route: Route, prompt: Prompt, take: Take, log: "FilteringBoundLogger"
+    upstreams: Upstreams,
+    route: Route,
+    prompt: Prompt,
+    take: Take,
+    log: "FilteringBoundLogger",
+    hear: Hear = lambda _: None,
 ) -> Made:
-    """Call a model and give `take` each batch; what it raises as `TurnFailed` is the call's failure."""
+    """Call a model and give `take` each batch; what it raises as `TurnFailed` is the call's failure.
+
+    `hear` is told once what is to be known of the call beside its answer.
+    """
     made = Made()
     try:
         provider = upstreams.providers[route.provider]
@@ -61,7 +71,7 @@ async def call_model(
             permit = await anext(lease)
             made.retry = permit.retry
             try:
-                await _answer(permit, provider, route, prompt, take, log)
+                await _answer(permit, provider, route, prompt, take, hear, log)
             except TurnFailed as failed:
                 permit.call.failure = failed.failure
                 raise
@@ -85,13 +95,15 @@ async def _answer(
     route: Route,
     prompt: Prompt,
     take: Take,
+    hear: Hear,
     log: "FilteringBoundLogger",
 ) -> None:
     begun = False
     prompt = msgspec.structs.replace(prompt, model=route.model)
     async with permit.channel.open(prompt) as reading:
         if reading.notes.dropped:
-            log.info("run.fields_dropped", model=str(route), fields=list(reading.notes.dropped))
+            _log_dropped(reading.notes.dropped, route, log)
+        hear(reading.notes)
         async for deltas in reading:
             if not begun:
                 begun = True
@@ -102,6 +114,16 @@ async def _answer(
                 if isinstance(delta, Usage):
                     permit.call.usage = delta
             await take(deltas)
+
+
+def _log_dropped(dropped: Sequence[str], route: Route, log: "FilteringBoundLogger") -> None:
+    """Log which fields had no place; what no API knows is nobody's news."""
+    known = [name for name in dropped if is_known(name)]
+    unknown = [name for name in dropped if not is_known(name)]
+    if known:
+        log.info("run.fields_dropped", model=str(route), fields=known)
+    if unknown:
+        log.debug("run.fields_unknown", model=str(route), fields=unknown)
 
 
 def cost_of(usage: Usage, price: Cost) -> float:

@@ -41,12 +41,12 @@ def end_of(
     )
 
 
-def outcome_of(end: TurnEnd) -> TurnEnded | Failure:
+def outcome_of(end: TurnEnd, recording: Recording) -> TurnEnded | Failure:
     """Return what a turn's readers are told of its end."""
     if end.failure is not None:
         return end.failure
     assert end.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
-    return TurnEnded(end.reason, end.usage, end.cost)
+    return TurnEnded(end.reason, end.usage, end.cost, recording.answered)
 
 
 def ended_by(whom: str) -> Failure:

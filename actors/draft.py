@@ -110,7 +110,11 @@ class Draft:
             most = round(self._window * self.shortening.at * _SAFE_CHARACTERS) - len(before)
             text = text[-max(most, 1) :]
         sampling = msgspec.structs.replace(
-            self._blank.sampling, max_tokens=self.shortening.tokens, stop=()
+            self._blank.sampling,
+            max_tokens=self.shortening.tokens,
+            stop=(),
+            choices=1,
+            top_logprobs=None,
         )
         return Prompt(self._blank.model, (UserEntry(_ORDER + before + text),), sampling=sampling)
 

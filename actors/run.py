@@ -12,7 +12,7 @@ import trio
 
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.calling import Upstreams, call_model
-from greenroom.actors.channels.channel import Deltas, Finish, TextDelta, Usage
+from greenroom.actors.channels.channel import Deltas, Finish, Notes, TextDelta, Usage
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.draft import Draft
 from greenroom.actors.entries import Keepsake, SummaryEntry
@@ -80,6 +80,8 @@ class Run(Actor[Begin]):
         self._cost: float | None = None
         self._summed_up: SummedUp | None = None
         self._guessed = 0
+        self._called = 0.0
+        self._limits: dict[str, str] = {}
 
     async def receive(self, message: Begin) -> None:
         recording = self._recording
@@ -109,6 +111,7 @@ class Run(Actor[Begin]):
 
     async def _try_in_turn(self) -> Failure | None:
         attempts = self._attempts
+        self._called = trio.current_time()
         while True:
             route = attempts.begin()
             prompt = self._draft.prompt()
@@ -117,7 +120,8 @@ class Run(Actor[Begin]):
             async def take(deltas: Deltas, route: Route = route) -> None:
                 await self._take(deltas, route)
 
-            made = await call_model(self._upstreams, route, prompt, take, self.log)
+            made = await call_model(self._upstreams, route, prompt, take, self.log, self._hear)
+            self._recording.answered = trio.current_time()
             self._add_cost(made.cost)
             failure = made.failure
             if failure is None or self._recording.started is not None:
@@ -143,12 +147,23 @@ class Run(Actor[Begin]):
 
     # What the model says
 
+    def _hear(self, notes: Notes) -> None:
+        self._limits = notes.limits
+
     async def _take(self, deltas: Deltas, route: Route) -> None:
         recording = self._recording
         if recording.started is None:
             self._patience.deadline = math.inf
             turn, served = self._turn, Served(route, self._attempts.count)
-            event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
+            event = TurnStarted(
+                turn.id,
+                served,
+                turn.model,
+                turn.created,
+                self._ahead,
+                self._limits,
+                self._called,
+            )
             recording.start(event)
             await self._port.send(event)
         answer = recording.answer

@@ -11,6 +11,7 @@ from typing import assert_never
 
 import msgspec
 
+from greenroom.actors.channels.rate_limits import reached
 from greenroom.actors.closing import end_of, ended_by, internal, outcome_of, store_failure
 from greenroom.actors.draft import Draft, split
 from greenroom.actors.entries import Prompt, SystemEntry
@@ -208,6 +209,7 @@ class Session(Actor[SessionMessage]):
                 "Try again later.",
                 code="session_queue_full",
                 retry_after=_RETRY_AFTER_S,
+                limits=reached(self._limits.waiting_turns, _RETRY_AFTER_S),
             )
         if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
             self._rolls_back = policy is OnBusy.ROLLBACK
@@ -368,7 +370,7 @@ class Session(Actor[SessionMessage]):
         if cut:
             # The client told another story from there on; see `Transcript.reconcile`.
             self.log.info("session.cut", turn=item.turn.id, entries=cut)
-        return outcome_of(end)
+        return outcome_of(end, item.recording)
 
     def _tell_end(self, item: _Item, outcome: TurnEnded | Failure) -> None:
         item.recording.end(outcome)

@@ -104,7 +104,9 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     """The model has said its first word, or ended without one.
 
     `model` and `created` are those of the request that made the turn, which a reader that comes later
-    may not be. `ahead` is how many turns were before it when it came.
+    may not be. `ahead` is how many turns were before it when it came. `limits` are the upstream's, as
+    `Notes` has them. `called` is when a model was first asked, by trio's clock; a turn that has ended
+    does not tell it again.
     """
 
     turn: str
@@ -112,6 +114,8 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     model: str = ""
     created: int = 0
     ahead: int = 0
+    limits: dict[str, str] = {}
+    called: float | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
@@ -123,12 +127,14 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 class TurnEnded(msgspec.Struct, frozen=True, tag="ended"):
     """The answer is whole, and kept in the transcript; the last event of a turn.
 
-    `cost` is money by the configuration's prices, None where the model has none.
+    `cost` is money by the configuration's prices, None where the model has none. `answered` is when the
+    model had ended, by trio's clock; a turn that has ended before does not tell it again.
     """
 
     reason: FinishReason
     usage: Usage
     cost: float | None = None
+    answered: float | None = None
 
 
 TurnEvent = TurnStarted | Progress | TurnEnded

@@ -7,6 +7,7 @@ and a name in the settings.
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import trio
 
 from greenroom.actors.channels.adapter import Adapter, Decoder
@@ -14,11 +15,12 @@ from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
 from greenroom.actors.channels.ollama.adapter import OllamaAdapter
 from greenroom.actors.channels.openai.adapter import OpenAIAdapter
+from greenroom.actors.channels.rate_limits import rate_limits
 from greenroom.actors.channels.transport.choice import transport_to
 from greenroom.actors.channels.transport.transport import HttpResponse
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.entries import Prompt
-from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
 _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
@@ -48,14 +50,21 @@ class HttpChannel:
         async with self._transport.open(request) as response:
             encoding = response.headers.get("content-encoding", "identity")
             if not 200 <= response.status < 300:
-                body = await response.read_error() if encoding == "identity" else b""
-                raise TurnFailed(self._adapter.failure(response.status, response.headers, body))
+                raise TurnFailed(await self._failure(response, encoding))
             if encoding != "identity":
                 what = sentence(self._provider, f"sent '{encoding}', which we did not accept")
                 raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
             ids = (response.headers.get(name) for name in _REQUEST_IDS)
-            notes = Notes(request.dropped, next(filter(None, ids), None))
+            limits = rate_limits(response.headers)
+            notes = Notes(request.dropped, next(filter(None, ids), None), limits)
             yield _Batches(response, self._adapter.decoder(prompt), notes)
+
+    async def _failure(self, response: HttpResponse, encoding: str) -> Failure:
+        body = await response.read_error() if encoding == "identity" else b""
+        failure = self._adapter.failure(response.status, response.headers, body)
+        if failure.kind is not FailureKind.UPSTREAM_RATE_LIMITED:
+            return failure
+        return msgspec.structs.replace(failure, limits=rate_limits(response.headers))
 
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""
