@@ -16,30 +16,31 @@ from greenroom.actors.turn import TurnRequest
 from greenroom.http.decode import check_depth, check_text, decode
 from greenroom.http.errors import invalid, of_failure
 from greenroom.http.exchange import Head
-from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
+from greenroom.http.functions import read_toolbox
+from greenroom.http.messages import check_images, read_messages
 from greenroom.http.sender import read_request
-from greenroom.http.wire import ChatRequest, ResponseFormat, given
+from greenroom.http.values import check_values
+from greenroom.http.wire import ChatRequest
 
 _request = msgspec.json.Decoder(ChatRequest)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 
-_format = msgspec.json.Decoder(ResponseFormat)
-
-_PASSED_ON = {"user", "response_format", "modalities", "metadata"}
+_PASSED_ON = {"user", "response_format", "modalities", "audio", "reasoning_effort"}
 _OURS = frozenset(ChatRequest.__struct_fields__) - _PASSED_ON
-_MAX_STOPS = 4
-_MAX_METADATA = 16
-_INT64 = 2**63
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A checked request: where it goes, what it asks, how the answer is wanted."""
+    """A checked request: where it goes, what it asks, how the answer is wanted.
+
+    A `legacy` one offers its tools as `functions`, and is answered so.
+    """
 
     selection: Selection
     turn: TurnRequest
     stream: bool
     include_usage: bool
+    legacy: bool = False
     starting_after: int = 0
     event_ids: bool = False
 
@@ -57,14 +58,20 @@ def read_order(
     fields = decode(body, _fields)
     request = decode(body, _request)
     entries = read_messages(request.messages)
-    _check_values(request)
+    check_values(request)
     user = _user(request.user)
     asked = read_request(head, body)
     selection = selection_of(
         head, house, request.model, user if session_from_user else None, asked.once
     )
-    tools = read_tools(request.tools)
-    tool_choice = read_tool_choice(request.tool_choice, tools)
+    if (request.n or 1) > 1 and not selection.ephemeral:
+        raise invalid(
+            "`n` must be 1 in a session, and with `store` or an `Idempotency-Key`: a transcript has one "
+            "answer.",
+            "n",
+            "unsupported_value",
+        )
+    box = read_toolbox(request)
     check_images(request.messages)
     if not any(isinstance(entry, UserEntry | ToolEntry) for entry in entries):
         raise invalid(
@@ -75,9 +82,9 @@ def read_order(
         route=selection.route,
         fallbacks=selection.fallbacks,
         entries=tuple(map(_pinned, entries)) if asked.pins else entries,
-        tools=tools,
-        tool_choice=tool_choice,
-        parallel_tool_calls=request.parallel_tool_calls if tools else None,
+        tools=box.tools,
+        tool_choice=box.choice,
+        parallel_tool_calls=box.parallel,
         sampling=_sampling(request),
         extra={
             name: bytes(value)
@@ -96,6 +103,7 @@ def read_order(
         turn,
         stream=bool(request.stream),
         include_usage=options is not None and bool(options.include_usage),
+        legacy=box.legacy,
         starting_after=asked.starting_after,
         event_ids=asked.event_ids,
     )
@@ -125,65 +133,6 @@ def selection_of(
         raise of_failure(failed.failure) from None
 
 
-def _check_values(request: ChatRequest) -> None:
-    if not request.model.strip():
-        raise invalid("you must provide a model parameter")
-    if not request.messages:
-        raise invalid(
-            "Invalid 'messages': empty array. Expected an array with minimum length 1.",
-            "messages",
-            code="empty_array",
-        )
-    if request.stream_options is not None and not request.stream:
-        raise invalid("`stream_options` is only allowed when `stream` is true.", "stream_options")
-    if request.n is not None and request.n != 1:
-        raise invalid("`n` must be 1: an agent gives one answer.", "n", "unsupported_value")
-    for name in ("functions", "function_call"):
-        if given(getattr(request, name)):
-            raise invalid(
-                f"`{name}` is deprecated and not supported; use `tools` and `tool_choice`.",
-                name,
-                "unsupported_parameter",
-            )
-    for name in ("max_completion_tokens", "max_tokens"):
-        limit: int | None = getattr(request, name)
-        if limit is not None and not 1 <= limit < _INT64:
-            raise invalid(f"`{name}` must be at least 1.", name, "integer_below_min_value")
-    _check_format(request)
-    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    if len(stops) > _MAX_STOPS or not all(stops):
-        raise invalid(f"`stop` must be 1 to {_MAX_STOPS} strings, none of them empty.", "stop")
-    _between(request.temperature, "temperature", 0, 2)
-    _between(request.top_p, "top_p", 0, 1)
-    _between(request.frequency_penalty, "frequency_penalty", -2, 2)
-    _between(request.presence_penalty, "presence_penalty", -2, 2)
-    if request.seed is not None and not -_INT64 <= request.seed < _INT64:
-        raise invalid("`seed` must be a 64-bit integer.", "seed")
-
-
-def _check_format(request: ChatRequest) -> None:
-    if given(request.response_format):
-        wanted = decode(request.response_format, _format, "response_format")
-        if wanted.type == "json_schema" and not given(wanted.json_schema):
-            raise invalid(
-                "Missing required parameter: 'response_format.json_schema'.",
-                "response_format.json_schema",
-                "missing_required_parameter",
-            )
-    for name in ("logprobs", "top_logprobs"):
-        if getattr(request, name):
-            raise invalid(f"`{name}` is not supported.", name, "unsupported_parameter")
-    if set(request.modalities or ()) - {"text"}:
-        raise invalid("`modalities` must be text alone.", "modalities", "unsupported_value")
-    if len(request.metadata or ()) > _MAX_METADATA:
-        raise invalid(f"`metadata` must have at most {_MAX_METADATA} pairs.", "metadata")
-
-
-def _between(value: float | None, name: str, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise invalid(f"`{name}` must be between {low} and {high}.", name, "invalid_value")
-
-
 def _pinned(entry: Entry) -> Entry:
     if isinstance(entry, UserEntry):
         return msgspec.structs.replace(entry, pinned=True)
@@ -200,6 +149,8 @@ def _sampling(request: ChatRequest) -> Sampling:
         presence_penalty=request.presence_penalty,
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
         seed=request.seed,
+        choices=request.n or 1,
+        top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
     )
 
 

@@ -13,8 +13,10 @@ import trio
 from greenroom.actors.house import House
 from greenroom.actors.turn import Progress, TurnEnded, TurnEvent, TurnStarted
 from greenroom.http.access import Record, record_of
+from greenroom.http.answer_headers import of_cost, of_selection, of_start, overhead
 from greenroom.http.auth import Authenticator
 from greenroom.http.checks import Order, read_order
+from greenroom.http.completion import CompletionBuilder
 from greenroom.http.config import Gateway
 from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
 from greenroom.http.exchange import (
@@ -23,12 +25,11 @@ from greenroom.http.exchange import (
     TEXT_TYPE,
     ClientGone,
     Exchange,
-    Header,
     Receive,
     Scope,
     Send,
 )
-from greenroom.http.translate import KEEP_ALIVE, ChunkEncoder, CompletionBuilder
+from greenroom.http.translate import KEEP_ALIVE, ChunkEncoder
 from greenroom.runtime import ReplyStream
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ class Completions:
             include_usage=order.include_usage,
             starting_after=order.starting_after,
             event_ids=order.event_ids,
+            legacy=order.legacy,
         )
         try:
             async with self._house.submit(order.selection, order.turn) as events:
@@ -145,7 +147,7 @@ class Completions:
     async def _respond(
         self, exchange: Exchange, order: Order, events: ReplyStream[TurnEvent], record: Record
     ) -> None:
-        builder = CompletionBuilder()
+        builder = CompletionBuilder(legacy=order.legacy)
         started: TurnStarted | None = None
         begun = trio.current_time()
         async for event in events:
@@ -159,8 +161,14 @@ class Completions:
                     assert started is not None, "a turn that ends well has started"  # noqa: S101
                     _count(record, event)
                     body = builder.end(started, event)
-                    told = _headers_of(order, started, event.cost)
-                    await exchange.respond(200, (JSON_TYPE, *_headers(order), *told), body)
+                    headers = (
+                        JSON_TYPE,
+                        *of_selection(order.selection),
+                        *of_start(started, order.turn.id),
+                        *of_cost(event.cost),
+                        overhead(exchange.begun, started, event, trio.current_time()),
+                    )
+                    await exchange.respond(200, headers, body)
 
     async def _stream(
         self,
@@ -175,11 +183,13 @@ class Completions:
         first: TurnEvent | None = None
         with trio.move_on_after(limits.first_event):
             first = await anext(events)
-        headers = (*SSE_HEADERS, *_headers(order))
+        headers = (*SSE_HEADERS, *of_selection(order.selection))
         if isinstance(first, TurnStarted):
             encoder.start(first)
             _note_start(record, first, trio.current_time() - begun)
-            await exchange.start(200, (*headers, *_headers_of(order, first, None)))
+            told = of_start(first, order.turn.id)
+            took = overhead(exchange.begun, first, None, trio.current_time())
+            await exchange.start(200, (*headers, *told, took))
         else:
             await exchange.start(200, headers)
             await exchange.write(KEEP_ALIVE)
@@ -215,45 +225,11 @@ async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[
     return batch
 
 
-def _headers(order: Order) -> tuple[Header, ...]:
-    selection = order.selection
-    return (
-        (b"x-greenroom-agent", selection.agent.encode()),
-        (b"x-greenroom-session-key", _printable(selection.session)),
-    )
-
-
-def _headers_of(order: Order, started: TurnStarted, cost: float | None) -> tuple[Header, ...]:
-    """Return what is known of an answer once it has begun."""
-    route = started.served.route
-    headers: list[Header] = [
-        (b"x-greenroom-turn", started.turn.encode()),
-        (b"x-greenroom-provider", _printable(route.provider)),
-        (b"x-greenroom-model", _printable(str(route))),
-        (b"x-greenroom-attempt", str(started.served.attempt).encode()),
-    ]
-    if started.turn != order.turn.id:
-        headers.append((b"x-greenroom-replayed", b"true"))
-    if started.ahead:
-        headers.append((b"x-greenroom-queued", str(started.ahead).encode()))
-    if cost is not None:
-        headers.append((b"x-greenroom-cost", f"{cost:.9g}".encode()))
-    return tuple(headers)
-
-
 def _note_start(record: Record, started: TurnStarted, seconds: float) -> None:
     served = started.served
     record.first_event_s = round(seconds, 6)
     record.turn = started.turn
     record.model, record.attempt = str(served.route), served.attempt
-
-
-def _printable(text: str) -> bytes:
-    """Return a header's value: what is not printable ASCII is percent-encoded UTF-8."""
-    return "".join(
-        char if " " <= char <= "~" and char != "%" else "".join(f"%{b:02X}" for b in char.encode())
-        for char in text
-    ).encode()
 
 
 def _count(record: Record, ended: TurnEnded) -> None:

@@ -7,11 +7,13 @@ import msgspec
 from greenroom.actors.channels.openai.keepsake import told_by_client
 from greenroom.actors.channels.openai.vendor_keys import to_extra, vendor_keys
 from greenroom.actors.entries import (
+    UNNAMED,
     AssistantEntry,
     Content,
     Entry,
     MediaPart,
     Part,
+    Speech,
     SystemEntry,
     TextPart,
     Tool,
@@ -80,17 +82,17 @@ def check_images(raw: Sequence[msgspec.Raw]) -> None:
                     )
 
 
-def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
-    """Translate a request's tools; their definitions stay as they are.
+def read_tools(raw: Sequence[msgspec.Raw] | None, field: str = "tools") -> tuple[Tool, ...]:
+    """Translate the tools of a request's `field`; their definitions stay as they are.
 
     Raises:
         ApiError: 400.
     """
     if raw is not None and len(raw) > _MOST_TOOLS:
-        raise _bad_tools(f"at most {_MOST_TOOLS} tools, not {len(raw)}.", "tools")
+        raise _bad_tools(f"at most {_MOST_TOOLS} tools, not {len(raw)}.", field)
     tools: dict[str, Tool] = {}
     for index, item in enumerate(raw or ()):
-        param = f"tools[{index}]"
+        param = f"{field}[{index}]"
         tool = decode(item, _tool, param)
         named = tool.function if tool.type == "function" else tool.custom
         if named is None:
@@ -178,12 +180,10 @@ def _entry(message: ChatMessage, param: str) -> Entry:
                 raise _missing(f"{param}.tool_call_id")
             return ToolEntry(message.tool_call_id, _content(message, param))
         case "function":
-            raise invalid(
-                f"Invalid '{param}.role': the role 'function' is deprecated and not supported; "
-                "use the role 'tool' with a 'tool_call_id'.",
-                f"{param}.role",
-                code="unsupported_value",
-            )
+            if not message.name:
+                raise _missing(f"{param}.name")
+            content = "" if message.content is None else _content(message, param)
+            return ToolEntry(UNNAMED, content)
 
 
 def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
@@ -199,6 +199,9 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
                 calls.append(ToolCall(call.id, custom.name, custom.input, "custom", extra))
             case _:
                 raise _missing(f"{place}.{call.type}")
+    if message.function_call is not None and not calls:
+        made = message.function_call
+        calls.append(ToolCall(UNNAMED, made.name, made.arguments))
     text: str | None = None
     refusal = message.refusal
     if isinstance(message.content, str):
@@ -209,7 +212,8 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
         ]
         text = "".join(part.text or "" for part in parts) or None
         refusal = refusal or "".join(part.refusal or "" for part in parts) or None
-    if text is None and not calls and refusal is None:
+    speech = None if message.audio is None else Speech(message.audio.id)
+    if text is None and not calls and refusal is None and speech is None:
         raise invalid(
             f"Invalid '{param}.content': an assistant message needs content, tool_calls or a refusal.",
             f"{param}.content",
@@ -217,7 +221,7 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
         )
     thinking = message.reasoning_content
     kept = told_by_client(thinking) if isinstance(thinking, str) and thinking else None
-    return AssistantEntry(text, tuple(calls), refusal, keepsake=kept)
+    return AssistantEntry(text, tuple(calls), refusal, keepsake=kept, speech=speech)
 
 
 def _content(message: ChatMessage, param: str) -> Content:
@@ -245,6 +249,8 @@ def _translate_part(raw: msgspec.Raw, param: str) -> Part:
             if text is None:
                 raise _missing(f"{param}.{part.type}")
             return TextPart(text)
+        case "input_audio" | "file" as kind if not given(getattr(part, kind)):
+            raise _missing(f"{param}.{kind}")
         case "image_url" | "input_audio" | "file":
             return MediaPart(part.type, bytes(raw))
 

@@ -215,7 +215,9 @@ WRONG_MESSAGES: list[tuple[Any, str, str]] = [
     ({"role": "tool", "content": "x"}, ".tool_call_id", MISSING),
     ({"role": "tool", "content": "x", "tool_call_id": ""}, ".tool_call_id", MISSING),
     ({"role": "tool", "tool_call_id": "c"}, ".content", MISSING),
-    ({"role": "function", "name": "f", "content": "x"}, ".role", "unsupported_value"),
+    ({"role": "function", "content": "x"}, ".name", MISSING),
+    ({"role": "user", "content": [{"type": "input_audio"}]}, ".content[0].input_audio", MISSING),
+    ({"role": "user", "content": [{"type": "file", "file": None}]}, ".content[0].file", MISSING),
 ]  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.turn import Route, Served, TurnEnded, TurnStarted
-from greenroom.http.translate import ChunkEncoder, CompletionBuilder
+from greenroom.http.completion import CompletionBuilder
+from greenroom.http.translate import ChunkEncoder
 from tests.http.conftest import chunks_of
 
 STARTED = TurnStarted("1", Served(Route("scripted", "demo"), 1), "openclaw", 7)
@@ -28,7 +29,9 @@ CALLS = TurnEnded(FinishReason.TOOL_CALLS, Usage(3, 5, 1, 2))
 HEAD = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"openclaw"'
 USAGE = (
     '{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8,'
-    '"prompt_tokens_details":{"cached_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}'
+    '"prompt_tokens_details":{"cached_tokens":1,"audio_tokens":0,"cache_write_tokens":0},'
+    '"completion_tokens_details":{"reasoning_tokens":2,"audio_tokens":0,'
+    '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
 )
 
 
