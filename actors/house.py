@@ -12,6 +12,7 @@ from random import Random
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
@@ -62,6 +63,7 @@ class House:
         self._providers = providers
         self.actor_counts = counts
         self.archive = Archive(store, rooms)
+        self.answers = Answers(store, self.archive)
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
         self.models = self._selector.models

@@ -153,6 +153,7 @@ class Journal:
             streamed=turn.streamed,
             keep_to=self._keep_to(plan),
             added=plan.added,
+            metadata=turn.metadata,
         )
         if self._store is not None:
             self._fence = await self._store.accept(self.name, self._fence, accepted, fork=fork)

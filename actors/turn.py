@@ -74,7 +74,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one of its session,
     which ends with it. The client of a `streamed` turn sees the answer while it comes, so what it has
     seen is kept if the answer is cut; otherwise nothing of it is. `model` is the client's spelling and
-    `created` the Unix seconds of its answer, as every replay tells them.
+    `created` the Unix seconds of its answer, as every replay tells them. `metadata` is the client's own.
     """
 
     id: str
@@ -91,6 +91,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     model: str = ""
     created: int = 0
     sender: Sender = Sender()
+    metadata: dict[str, str] = {}
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Rece
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
 from greenroom.http.sessions import ROOT, Sessions
+from greenroom.http.stored import Stored
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -38,12 +39,15 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
+    stored = Stored(house, gateway, authenticator, log)
     sessions = Sessions(house, gateway, authenticator, log)
     routes = cast("App", quart)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH:
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] != "GET":
             await completions(scope, receive, send)
+        elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PATH}/"):
+            await stored(scope, receive, send)
         elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{ROOT}/"):
             await sessions(scope, receive, send)
         elif scope["type"] == "http":

@@ -62,7 +62,12 @@ def read_order(
     user = _user(request.user)
     asked = read_request(head, body)
     selection = selection_of(
-        head, house, request.model, user if session_from_user else None, asked.once
+        head,
+        house,
+        request.model,
+        user if session_from_user else None,
+        asked.once,
+        stored=bool(request.store),
     )
     if (request.n or 1) > 1 and not selection.ephemeral:
         raise invalid(
@@ -96,6 +101,7 @@ def read_order(
         model=request.model,
         created=int(time.time()),
         sender=asked.sender,
+        metadata=request.metadata or {},
     )
     options = request.stream_options
     return Order(
@@ -110,11 +116,17 @@ def read_order(
 
 
 def selection_of(
-    head: Head, house: House, model: str, user: str | None, once: str | None = None
+    head: Head,
+    house: House,
+    model: str,
+    user: str | None,
+    once: str | None = None,
+    *,
+    stored: bool = False,
 ) -> Selection:
     """Resolve where a request goes, by its model field, its headers, and `user` if it derives a session.
 
-    `once` makes a session of the request's own where nothing else does.
+    `once` and `stored` make a session of the request's own where nothing else does.
 
     Raises:
         ApiError: 400 or 404.
@@ -126,6 +138,7 @@ def selection_of(
         override=head.header(b"x-openclaw-model"),
         user=user,
         once=once,
+        stored=stored,
     )
     try:
         return house.select(wish)

@@ -61,7 +61,9 @@ class Completions:
             await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
             return
         if exchange.method != "POST":
-            await exchange.respond(405, (TEXT_TYPE, (b"allow", b"POST")), b"Method Not Allowed")
+            await exchange.respond(
+                405, (TEXT_TYPE, (b"allow", b"GET, POST")), b"Method Not Allowed"
+            )
             return
         try:
             order = await self._read(exchange)

@@ -11,7 +11,7 @@ its end one and then each of its entries, a summary one, a reset one. Those of a
 `head` that it was forked at. Times are Unix seconds.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol
@@ -104,6 +104,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     `fingerprint` is of its request's body and credential, `idempotency` its client's own key. `model` is
     the client's spelling and `created` the Unix seconds of its answer, as every replay tells them. The
     turn keeps the transcript's entries up to `keep_to` (a number, None for all) and adds `added`.
+    `metadata` is its client's own, which may change later.
     """
 
     id: str
@@ -115,6 +116,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     streamed: bool
     keep_to: int | None
     added: tuple[TranscriptEntry, ...]
+    metadata: dict[str, str] = {}
 
 
 class TurnEnd(msgspec.Struct, frozen=True):
@@ -207,6 +209,34 @@ class Page(msgspec.Struct, frozen=True):
 
     sessions: tuple[SessionInfo, ...]
     next: str | None
+
+
+class FoundTurn(msgspec.Struct, frozen=True):
+    """A turn, and the session that it is of."""
+
+    name: SessionName
+    turn: StoredTurn
+
+
+class TurnQuery(msgspec.Struct, frozen=True):
+    """Which turns of all sessions: by their clients' model, and by metadata that they have.
+
+    They come in the order in which the store got them, or the other way round where `latest_first`.
+    `after` is the last turn of the page before, `limit` how many there are on one.
+    """
+
+    model: str | None = None
+    metadata: dict[str, str] = {}
+    after: str | None = None
+    limit: int = 20
+    latest_first: bool = False
+
+
+class TurnPage(msgspec.Struct, frozen=True):
+    """Some turns, and whether there are more behind them."""
+
+    turns: tuple[FoundTurn, ...]
+    more: bool
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -307,6 +337,21 @@ class Store(Protocol):
 
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         """Find a turn by its id alone, with its deltas; a session goes before its restored copies."""
+        ...
+
+    async def turns(self, query: TurnQuery) -> TurnPage:
+        """Read a page of finished turns, with their deltas; of a turn and its restored copies, the turn.
+
+        Raises:
+            ValueError: `after` is no turn, or `limit` is below 1.
+        """
+        ...
+
+    async def annotate(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        """Give a turn other metadata; return whether there is such a turn.
+
+        It is no append: the session's owner is not asked, and its fence stays.
+        """
         ...
 
     async def list(self, query: Query) -> Page:

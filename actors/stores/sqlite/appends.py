@@ -47,8 +47,8 @@ def accept(
         raise ValueError("only a session that does not exist yet can be forked")
     try:
         db.execute(
-            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, model, metadata) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 place.session,
                 place.first,
@@ -57,6 +57,8 @@ def accept(
                 accepted,
                 added,
                 len(turn.added),
+                turn.model,
+                codec.encode_metadata(turn.metadata),
             ),
         )
     except sqlite3.IntegrityError:

@@ -6,6 +6,7 @@ row is the beginning of another exactly if its bytes are.
 """
 
 import zlib
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -58,6 +59,7 @@ _entries = msgspec.msgpack.Decoder(tuple[TranscriptEntry, ...])
 _deltas = msgspec.msgpack.Decoder(Deltas)
 _accepted = msgspec.msgpack.Decoder(_Accepted)
 _ending = msgspec.msgpack.Decoder(_Ending)
+_metadata = msgspec.json.Decoder(dict[str, str])
 
 
 def encode_entry(entry: AnyEntry) -> bytes:
@@ -76,7 +78,7 @@ def decode_added(body: bytes, count: int) -> tuple[TranscriptEntry, ...]:
 
 
 def encode_accepted(turn: AcceptedTurn) -> bytes:
-    """Return the blob of a turn's acceptance, without id, idempotency key and entries."""
+    """Return the blob of a turn's acceptance, without id, idempotency key, entries and metadata."""
     return _encode(
         _Accepted(
             turn.accepted,
@@ -89,8 +91,17 @@ def encode_accepted(turn: AcceptedTurn) -> bytes:
     )
 
 
+def encode_metadata(metadata: Mapping[str, str]) -> str | None:
+    """Return a turn's metadata as JSON, in which SQL can look; None where there are none."""
+    return msgspec.json.encode(metadata).decode() if metadata else None
+
+
 def decode_accepted(
-    body: bytes, turn: str, idempotency: str | None, added: tuple[TranscriptEntry, ...]
+    body: bytes,
+    turn: str,
+    idempotency: str | None,
+    added: tuple[TranscriptEntry, ...],
+    metadata: str | None = None,
 ) -> AcceptedTurn:
     """Return the acceptance of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_accepted, body)
@@ -104,6 +115,7 @@ def decode_accepted(
         streamed=kept.streamed,
         keep_to=kept.keep_to,
         added=added,
+        metadata={} if metadata is None else _decoded(_metadata, metadata.encode()),
     )
 
 
@@ -151,7 +163,7 @@ def decode_deltas(body: bytes) -> Deltas:
     return _decoded(_deltas, plain)
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
+def _decoded(decoder: msgspec.msgpack.Decoder[T] | msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -131,7 +131,8 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
     replay = codec.encode_deltas(end.deltas) if end is not None and end.deltas else None
     (id_,) = db.execute(
         "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, end_seq, end_entries, "
-        "state, ended, ending, replayable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "state, ended, ending, replayable, model, metadata) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             session,
             line.seq,
@@ -146,6 +147,8 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
             None if end is None else end.ended,
             ending,
             None if end is None else replay is not None or line.forgotten,
+            turn.model,
+            codec.encode_metadata(turn.metadata),
         ),
     ).fetchone()
     if end is not None and replay is not None:

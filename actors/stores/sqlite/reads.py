@@ -40,8 +40,10 @@ class TurnRow(NamedTuple):
     ended: float
     ending: bytes
     replayable: bool
+    metadata: str | None
 
 
+TURN_COLUMNS = ", ".join(f"t.{name}" for name in TurnRow._fields)
 _TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
 
 
@@ -210,7 +212,9 @@ def _stored_turn(
 
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
-    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+    return codec.decode_accepted(
+        row.accepted, row.turn, row.idempotency, added, metadata=row.metadata
+    )
 
 
 def _live_parts(db: sqlite3.Connection, session: int, began: int, base: int) -> list[Part]:

@@ -4,7 +4,7 @@ It knows which verb writes and which reads, and nothing of tables, threads or fi
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from greenroom.actors.entries import SummaryEntry
 from greenroom.actors.stores.sqlite import (
     appends,
     files,
+    finding,
     forgetting,
     listing,
     moving,
@@ -42,6 +43,8 @@ from greenroom.actors.stores.store import (
     StoredTurn,
     StoreFailed,
     TurnEnd,
+    TurnPage,
+    TurnQuery,
 )
 
 
@@ -154,6 +157,9 @@ class SqliteStore:
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         return await self._readers.run(lambda db: reads.find_turn(db, turn))
 
+    async def turns(self, query: TurnQuery) -> TurnPage:
+        return await self._readers.run(lambda db: finding.page(db, query))
+
     async def list(self, query: Query) -> Page:
         return await self._readers.run(lambda db: listing.page(db, query))
 
@@ -164,6 +170,9 @@ class SqliteStore:
         self, name: SessionName, *, after: int = 0, limit: int = 100, cut: bool = False
     ) -> tuple[StoredEntry, ...]:
         return await self._readers.run(lambda db: reads.transcript(db, name, after, limit, cut=cut))
+
+    async def annotate(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        return await self._writer.run(lambda db: finding.annotate(db, name, turn, metadata))
 
     # Whole sessions
 
