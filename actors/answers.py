@@ -12,16 +12,9 @@ from greenroom.actors.archive import Archive
 from greenroom.actors.closing import store_failure
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.selection import is_of_one_request
-from greenroom.actors.stores.store import (
-    FoundTurn,
-    SessionName,
-    Store,
-    StoredTurn,
-    StoreFailed,
-    TurnPage,
-    TurnQuery,
-    TurnState,
-)
+from greenroom.actors.stores.answered import FoundTurn, TurnPage, TurnQuery
+from greenroom.actors.stores.records import SessionName, StoredTurn, TurnState
+from greenroom.actors.stores.store import Store, StoreFailed
 
 
 class Answers:
@@ -52,11 +45,11 @@ class Answers:
                 FailureKind.INVALID_REQUEST, f"{error}", param="after", code="invalid_value"
             ) from None
 
-    async def annotate(self, turn: str, metadata: Mapping[str, str]) -> FoundTurn:
+    async def label(self, turn: str, metadata: Mapping[str, str]) -> FoundTurn:
         """Give an answer other metadata, and return it."""
         found = await self.find(turn)
         try:
-            there = await self._store.annotate(found.name, turn, metadata)
+            there = await self._store.label(found.name, turn, metadata)
         except StoreFailed as error:
             raise store_failure(error) from error
         if not there:

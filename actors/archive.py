@@ -11,15 +11,8 @@ from greenroom.actors.agent import Rooms
 from greenroom.actors.closing import store_failure
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.session import Cancel, Delete, Reset, SessionMessage
-from greenroom.actors.stores.store import (
-    Page,
-    Query,
-    SessionInfo,
-    SessionName,
-    Store,
-    StoredEntry,
-    StoreFailed,
-)
+from greenroom.actors.stores.records import Page, Query, SessionInfo, SessionName, StoredEntry
+from greenroom.actors.stores.store import Store, StoreFailed
 from greenroom.runtime import Address
 
 

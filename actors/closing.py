@@ -7,7 +7,8 @@ interrupted. Of a turn that nobody has seen anything of nothing is kept: whoever
 from greenroom.actors.entries import TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
-from greenroom.actors.stores.store import Fenced, TurnEnd, TurnState
+from greenroom.actors.stores.records import TurnEnd, TurnState
+from greenroom.actors.stores.store import Fenced
 from greenroom.actors.turn import TurnEnded, TurnRequest
 
 _ENDED = "turn_ended"

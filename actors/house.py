@@ -21,7 +21,8 @@ from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
-from greenroom.actors.stores.store import SessionName, Store
+from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.turn import Route, Submit, TurnEvent, TurnRequest
 from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, System

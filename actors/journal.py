@@ -11,18 +11,18 @@ import msgspec
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.known import CRASH_CODE, is_of
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
     SessionName,
     SessionState,
-    Store,
     StoredEntry,
     StoredTurn,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.store import Store
 from greenroom.actors.transcript import EarlierNeeded, Plan, Sent, Transcript
 from greenroom.actors.turn import Sender, TurnRequest
 

@@ -11,7 +11,7 @@ import msgspec
 
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
-from greenroom.actors.stores.store import AcceptedTurn, StoredTurn, TurnEnd, TurnState
+from greenroom.actors.stores.records import AcceptedTurn, StoredTurn, TurnEnd, TurnState
 from greenroom.actors.turn import Sender, TurnEnded, TurnStarted
 
 KEY_LASTS_S = 86_400.0

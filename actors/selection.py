@@ -14,7 +14,7 @@ import msgspec
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.routing import RoutableModel, Router
 from greenroom.actors.settings import AgentSettings, HouseSettings
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import Route
 
 _AGENT_FORM = re.compile(r"(?:openclaw(?:[:/](?P<id>.*))?|agent:(?P<alias>.*))", re.IGNORECASE)

@@ -23,13 +23,8 @@ from greenroom.actors.lifetime import is_over
 from greenroom.actors.recording import Recording, settle
 from greenroom.actors.run import Begin, Run, RunResult, SummedUp
 from greenroom.actors.settings import AgentSettings, SessionLimits
-from greenroom.actors.stores.store import (
-    AcceptedTurn,
-    Fenced,
-    Fork,
-    SessionName,
-    StoreFailed,
-)
+from greenroom.actors.stores.records import AcceptedTurn, Fork, SessionName
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.transcript import Plan
 from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest

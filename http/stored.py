@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from greenroom.actors.house import House
-from greenroom.actors.stores.store import TurnQuery
+from greenroom.actors.stores.answered import TurnQuery
 from greenroom.http.access import record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
@@ -127,7 +127,7 @@ class Stored:
         check_depth(body, limits.max_json_depth)
         metadata = decode(body, _update).metadata
         check_metadata(metadata)
-        return completion_of(await self._house.answers.annotate(_turn_of(id_), metadata or {}))
+        return completion_of(await self._house.answers.label(_turn_of(id_), metadata or {}))
 
     async def delete(self, _: Exchange, id_: str, __: Parameters) -> object:
         """Delete it."""

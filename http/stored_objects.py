@@ -21,7 +21,8 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
 )
 from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry, text_of
-from greenroom.actors.stores.store import FoundTurn, TurnEnd, TurnPage
+from greenroom.actors.stores.answered import FoundTurn, TurnPage
+from greenroom.actors.stores.records import TurnEnd
 from greenroom.actors.turn import Route, Served, TurnEnded, TurnStarted
 from greenroom.http import wire
 from greenroom.http.completion import CompletionBuilder

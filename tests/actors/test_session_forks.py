@@ -4,7 +4,7 @@ from trio import sleep
 
 from greenroom.actors.entries import TranscriptEntry
 from greenroom.actors.failure import FailureKind
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import ForkFrom, Sender
 from tests.actors.conftest import PlayedChannel, a_system, said, set_stage, user, words
 from tests.stores import a_store

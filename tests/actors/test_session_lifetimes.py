@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from greenroom.actors.lifetime import Lifetime, is_over
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from tests.actors.conftest import PlayedChannel, a_system, said, set_stage, user, words
 from tests.stores import a_store
 

@@ -20,7 +20,7 @@ from greenroom.actors.entries import (
     text_of,
 )
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.window import Estimate, find_cut, with_short_results
 from tests.actors.conftest import (
     FAULT,

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.sqlite import codec, parts
-from greenroom.actors.stores.sqlite.cutting import cut
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
-    Fenced,
     Fork,
     SessionName,
-    SourceMissing,
     StoredEntry,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite import codec, parts
+from greenroom.actors.stores.sqlite.cutting import cut
+from greenroom.actors.stores.store import Fenced, SourceMissing
 
 
 class _Place(NamedTuple):

@@ -14,8 +14,8 @@ import msgspec
 from greenroom.actors.channels.channel import Deltas, FinishReason, Usage
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import Failure
+from greenroom.actors.stores.records import AcceptedTurn, TurnEnd, TurnState
 from greenroom.actors.stores.sqlite.failures import Damaged
-from greenroom.actors.stores.store import AcceptedTurn, TurnEnd, TurnState
 from greenroom.actors.turn import Served
 
 AnyEntry = TranscriptEntry | SummaryEntry

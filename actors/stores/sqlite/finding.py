@@ -8,15 +8,10 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from greenroom.actors.stores.answered import FoundTurn, TurnPage, TurnQuery
+from greenroom.actors.stores.records import SessionName, TurnState
 from greenroom.actors.stores.sqlite import codec, reads
 from greenroom.actors.stores.sqlite.reads import TURN_COLUMNS, TurnRow
-from greenroom.actors.stores.store import (
-    FoundTurn,
-    SessionName,
-    TurnPage,
-    TurnQuery,
-    TurnState,
-)
 
 
 def page(db: sqlite3.Connection, query: TurnQuery) -> TurnPage:
@@ -38,7 +33,7 @@ def page(db: sqlite3.Connection, query: TurnQuery) -> TurnPage:
     return TurnPage(tuple(found), more=len(rows) > query.limit)
 
 
-def annotate(
+def label(
     db: sqlite3.Connection, name: SessionName, turn: str, metadata: Mapping[str, str]
 ) -> bool:
     """Give a turn other metadata; return whether there is such a turn."""

@@ -8,8 +8,8 @@ who goes: a session that was appended to meanwhile is not among them.
 import sqlite3
 from typing import NamedTuple
 
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.sqlite.appends import row_of
-from greenroom.actors.stores.store import SessionName
 
 AT_ONCE = 16
 """Sessions that one operation deletes at most, ..."""

@@ -7,9 +7,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, ToolEntry, UserEntry
+from greenroom.actors.stores.records import StoredEntry, TurnState
 from greenroom.actors.stores.sqlite import parts, reads
 from greenroom.actors.stores.sqlite.reads import TurnRow
-from greenroom.actors.stores.store import StoredEntry, StoreFailed, TurnState
+from greenroom.actors.stores.store import StoreFailed
 
 _ORPHANS = {
     "turns": "SELECT count(*) FROM turn WHERE session NOT IN (SELECT id FROM session)",

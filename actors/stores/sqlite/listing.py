@@ -9,9 +9,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+from greenroom.actors.stores.records import Page, Query, SessionInfo, SessionName
 from greenroom.actors.stores.sqlite.parts import END
 from greenroom.actors.stores.sqlite.reads import fork_of
-from greenroom.actors.stores.store import Page, Query, SessionInfo, SessionName
 
 FEW = 5_000
 """Keys with a prefix that are looked up one by one rather than waited for."""

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from greenroom.actors.stores.records import SessionName, StoredEntry
 from greenroom.actors.stores.sqlite import codec, parts, portable, reads
-from greenroom.actors.stores.store import SessionName, StoredEntry, StoreFailed
+from greenroom.actors.stores.store import StoreFailed
 
 AT_ONCE = 200
 """Turns or entries that one read takes."""

@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from greenroom.actors.stores.store import Fork, SourceMissing
+from greenroom.actors.stores.records import Fork
+from greenroom.actors.stores.store import SourceMissing
 
 END = 2**62
 """Above every number."""

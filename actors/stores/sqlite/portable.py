@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.records import AcceptedTurn, StoredEntry, TurnEnd, TurnState
 from greenroom.actors.stores.sqlite.inspection import broken_calls
-from greenroom.actors.stores.store import AcceptedTurn, StoredEntry, TurnEnd, TurnState
 
 VERSION = 1
 

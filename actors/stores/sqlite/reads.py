@@ -8,19 +8,19 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from greenroom.actors.stores.sqlite import codec, parts
-from greenroom.actors.stores.sqlite.appends import row_of
-from greenroom.actors.stores.sqlite.parts import Part, Row
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
     SessionName,
     SessionState,
-    SourceMissing,
     StoredEntry,
     StoredTurn,
 )
+from greenroom.actors.stores.sqlite import codec, parts
+from greenroom.actors.stores.sqlite.appends import row_of
+from greenroom.actors.stores.sqlite.parts import Part, Row
+from greenroom.actors.stores.store import SourceMissing
 
 
 class TurnRow(NamedTuple):

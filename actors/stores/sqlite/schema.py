@@ -104,16 +104,8 @@ _FIRST = (
     "CREATE INDEX borrowed_by_source ON borrowed (source)",
 )
 
-_SECOND = (
-    # What a turn is looked for by: its client's model, NULL of a turn from before this version, and the
-    # client's own metadata, a JSON object of strings, NULL where it is empty.
-    "ALTER TABLE turn ADD COLUMN model TEXT",
-    "ALTER TABLE turn ADD COLUMN metadata TEXT",
-    "CREATE INDEX turn_with_metadata ON turn (id) WHERE metadata IS NOT NULL",
-)
-
 Migration = Sequence[str]
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _SECOND)
+MIGRATIONS: tuple[Migration, ...] = (_FIRST,)
 """The statements that lead to version 1 from an empty file, to version 2 from version 1, and so on."""
 
 

@@ -14,6 +14,22 @@ import msgspec
 import trio
 
 from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.stores.answered import TurnPage, TurnQuery
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    Fence,
+    Fork,
+    Kept,
+    Page,
+    Query,
+    Retention,
+    SessionInfo,
+    SessionName,
+    SessionState,
+    StoredEntry,
+    StoredTurn,
+    TurnEnd,
+)
 from greenroom.actors.stores.sqlite import (
     appends,
     files,
@@ -28,24 +44,7 @@ from greenroom.actors.stores.sqlite import (
 from greenroom.actors.stores.sqlite.readers import HereReader, Readers, ThreadReaders
 from greenroom.actors.stores.sqlite.transactions import Transactions, Watch
 from greenroom.actors.stores.sqlite.writer import HereWriter, ThreadWriter, Writer
-from greenroom.actors.stores.store import (
-    AcceptedTurn,
-    Fence,
-    Fork,
-    Kept,
-    Page,
-    Query,
-    Retention,
-    SessionInfo,
-    SessionName,
-    SessionState,
-    StoredEntry,
-    StoredTurn,
-    StoreFailed,
-    TurnEnd,
-    TurnPage,
-    TurnQuery,
-)
+from greenroom.actors.stores.store import StoreFailed
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -171,8 +170,8 @@ class SqliteStore:
     ) -> tuple[StoredEntry, ...]:
         return await self._readers.run(lambda db: reads.transcript(db, name, after, limit, cut=cut))
 
-    async def annotate(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
-        return await self._writer.run(lambda db: finding.annotate(db, name, turn, metadata))
+    async def label(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        return await self._writer.run(lambda db: finding.label(db, name, turn, metadata))
 
     # Whole sessions
 

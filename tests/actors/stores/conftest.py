@@ -15,17 +15,17 @@ import trio
 from greenroom.actors.channels.channel import Deltas, FinishReason, TextDelta, Usage
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry, UserEntry
 from greenroom.actors.failure import Failure, FailureKind
-from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
     SessionName,
-    Store,
     StoredEntry,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite.store import SqliteStore
+from greenroom.actors.stores.store import Store
 from greenroom.actors.turn import Route, Served
 
 NAME = SessionName("main", "agent:main:it")

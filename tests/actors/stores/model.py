@@ -5,19 +5,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
-    Fenced,
     Fork,
     Retention,
     SessionName,
     SessionState,
-    SourceMissing,
     StoredEntry,
     StoredTurn,
     TurnEnd,
 )
+from greenroom.actors.stores.store import Fenced, SourceMissing
 
 
 def stands(entry: StoredEntry) -> tuple[int, int]:

@@ -4,15 +4,8 @@ import math
 
 import msgspec
 
-from greenroom.actors.stores.store import (
-    Fence,
-    Kept,
-    Query,
-    Retention,
-    SessionName,
-    Store,
-    StoredTurn,
-)
+from greenroom.actors.stores.records import Fence, Kept, Query, Retention, SessionName, StoredTurn
+from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import NAME, OTHER, accepted, finished, say, talk
 
 DAY = 86_400.0

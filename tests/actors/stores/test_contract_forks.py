@@ -3,15 +3,8 @@
 import pytest
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import (
-    Fence,
-    Fenced,
-    Fork,
-    SessionName,
-    SourceMissing,
-    Store,
-    StoredEntry,
-)
+from greenroom.actors.stores.records import Fence, Fork, SessionName, StoredEntry
+from greenroom.actors.stores.store import Fenced, SourceMissing, Store
 from tests.actors.stores.conftest import NAME, OTHER, accepted, numbers, say, talk
 
 THIRD = SessionName("beta", "third")

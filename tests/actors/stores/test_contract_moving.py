@@ -6,16 +6,8 @@ import msgspec
 import pytest
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import (
-    Fence,
-    Fenced,
-    Fork,
-    Query,
-    Retention,
-    SessionName,
-    Store,
-    StoreFailed,
-)
+from greenroom.actors.stores.records import Fence, Fork, Query, Retention, SessionName
+from greenroom.actors.stores.store import Fenced, Store, StoreFailed
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,

@@ -23,14 +23,8 @@ from greenroom.actors.entries import (
     ToolEntry,
     UserEntry,
 )
-from greenroom.actors.stores.store import (
-    AcceptedTurn,
-    Fence,
-    SessionName,
-    Store,
-    StoredTurn,
-    TurnEnd,
-)
+from greenroom.actors.stores.records import AcceptedTurn, Fence, SessionName, StoredTurn, TurnEnd
+from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,

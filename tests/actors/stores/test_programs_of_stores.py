@@ -13,22 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
-from greenroom.actors.stores.sqlite import maintenance
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
-    Fenced,
     Fork,
     Query,
     Retention,
     SessionInfo,
     SessionName,
-    SourceMissing,
-    Store,
     StoredEntry,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite import maintenance
+from greenroom.actors.stores.store import Fenced, SourceMissing, Store
 from tests.actors.stores import conftest
 from tests.actors.stores.conftest import ENGINES, LASTING, Open, accepted, finished, lines_of, words
 from tests.actors.stores.model import Model, stands
