@@ -13,7 +13,7 @@ from greenroom.actors.closing import store_failure
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.selection import is_of_one_request
 from greenroom.actors.stores.answered import FoundTurn, TurnPage, TurnQuery
-from greenroom.actors.stores.records import SessionName, StoredTurn, TurnState
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store, StoreFailed
 
 
@@ -27,12 +27,12 @@ class Answers:
     async def find(self, turn: str) -> FoundTurn:
         """Return the answer of one turn, which has ended well."""
         try:
-            found = await self._store.find_turn(turn)
+            page = await self._store.turns(TurnQuery(turn=turn, limit=1))
         except StoreFailed as error:
             raise store_failure(error) from error
-        if found is None or not _is_answered(found[1]):
+        if not page.turns:
             raise _unknown(turn)
-        return FoundTurn(*found)
+        return page.turns[0]
 
     async def list(self, query: TurnQuery) -> TurnPage:
         """Return a page of answers; INVALID_REQUEST for an `after` that is none of them."""
@@ -64,10 +64,6 @@ class Answers:
         if not is_of_one_request(found.name.key) or info.turns > 1:
             raise _part_of(found.name)
         await self._archive.delete(found.name)
-
-
-def _is_answered(turn: StoredTurn) -> bool:
-    return turn.end is not None and turn.end.state is TurnState.FINISHED
 
 
 def _unknown(turn: str) -> TurnFailed:

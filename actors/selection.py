@@ -31,7 +31,8 @@ class Wish(msgspec.Struct, frozen=True):
     `model` is what an OpenAI client puts there; `agent`, `session_key` and `override` (of the model)
     are None where the caller leaves them open; `user` is given only where it shall derive a session.
     Without a session, `once`, which is a digest of the caller's own name of the request, makes one, and
-    so does `stored`, the wish that the answer be kept.
+    so does `stored`, the wish that the answer be kept. `own` is the name of a session that is to be the
+    request's own, and to stay.
     """
 
     model: str
@@ -40,13 +41,15 @@ class Wish(msgspec.Struct, frozen=True):
     override: str | None = None
     user: str | None = None
     once: str | None = None
+    own: str | None = None
     stored: bool = False
 
 
 class Selection(msgspec.Struct, frozen=True):
     """Where a turn goes; an `ephemeral` session is this turn's alone.
 
-    `fallbacks` are those of the agent's own model; a model that the caller names has none.
+    `fallbacks` are those of the agent's own model; a model that the caller names has none. What is asked
+    `once` has a session so that it is known again, and no other use.
     """
 
     agent: str
@@ -54,6 +57,7 @@ class Selection(msgspec.Struct, frozen=True):
     ephemeral: bool
     route: Route
     fallbacks: tuple[Route, ...] = ()
+    once: bool = False
 
 
 class Selector:
@@ -86,18 +90,20 @@ class Selector:
         fallbacks: tuple[Route, ...] = ()
         if is_agent_form and wish.override is None:
             fallbacks = tuple(self._router.resolve(name) for name in agent.fallbacks)
-        ephemeral = False
+        ephemeral = once = False
         if key is not None:
             session = key
         elif wish.user is not None:
             session = _user_key(agent.id, wish.user)
+        elif wish.own is not None:
+            session = f"agent:{agent.id}:resp:{wish.own}"
         elif wish.once is not None:
-            session = f"agent:{agent.id}:once:{wish.once}"
+            session, once = f"agent:{agent.id}:once:{wish.once}", True
         elif wish.stored:
             session = f"agent:{agent.id}:stored:{secrets.token_hex(16)}"
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
-        return Selection(agent.id, session, ephemeral, route, fallbacks)
+        return Selection(agent.id, session, ephemeral, route, fallbacks, once)
 
     def session(self, key: str, agent: str | None) -> SessionName:
         """Return the session that a key means: of the named agent, of the key's own, or of the default.

@@ -14,8 +14,8 @@ VERSION: Header = (b"openai-version", b"2020-10-01")
 """The version of the API that its reference describes, which has never had another."""
 
 
-def of_selection(selection: Selection) -> tuple[Header, ...]:
-    """Return who answers, in which session."""
+def headers_of(selection: Selection) -> tuple[Header, ...]:
+    """Return what is known of an answer from the beginning on."""
     return (
         (b"x-greenroom-agent", selection.agent.encode()),
         (b"x-greenroom-session-key", printable(selection.session)),

@@ -68,8 +68,11 @@ class Stored:
         if not self._gateway.chat_completions:
             await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
             return
-        segments = [part for part in scope["path"].removeprefix(ROOT).split("/") if part]
-        verbs = _VERBS.get(tuple(segments[1:]), {}) if segments else _OF_ALL
+        segments = scope["path"].removeprefix(ROOT).split("/")[1:]
+        if "" in segments:
+            verbs = {}
+        else:
+            verbs = _VERBS.get(tuple(segments[1:]), {}) if segments else _OF_ALL
         try:
             if not verbs:
                 raise _unknown_url(exchange)

@@ -1,9 +1,14 @@
 """Which store a configuration asks for."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from greenroom.actors.stores.sqlite.store import SqliteStore
+from greenroom.actors.stores.store import Store
 from greenroom.http.config import Configuration
+
+OpenStore = Callable[[Configuration], AbstractAsyncContextManager[Store]]
+"""Returns a configuration's store, to be entered; it is closed on leaving."""
 
 
 def store_of(configuration: Configuration) -> AbstractAsyncContextManager[SqliteStore]:

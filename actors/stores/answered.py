@@ -15,10 +15,12 @@ class FoundTurn(msgspec.Struct, frozen=True):
 class TurnQuery(msgspec.Struct, frozen=True):
     """Which turns of all sessions: by their clients' model, and by metadata that they have.
 
+    A turn that came in by an API with a `request` of its own is none of them, and none without a model.
     They come in the order in which the store got them, or the other way round where `latest_first`.
     `after` is the last turn of the page before, `limit` how many there are on one.
     """
 
+    turn: str | None = None
     model: str | None = None
     metadata: dict[str, str] = {}
     after: str | None = None

@@ -72,7 +72,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     `fingerprint` is of its request's body and credential, `idempotency` its client's own key. `model` is
     the client's spelling and `created` the Unix seconds of its answer, as every replay tells them. The
     turn keeps the transcript's entries up to `keep_to` (a number, None for all) and adds `added`.
-    `metadata` is its client's own, which may change later.
+    `request` is what the API that it came in by wants to know of it later, and nobody else reads.
     """
 
     id: str
@@ -84,6 +84,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     streamed: bool
     keep_to: int | None
     added: tuple[TranscriptEntry, ...]
+    request: bytes | None = None
     metadata: dict[str, str] = {}
 
 
@@ -124,9 +125,9 @@ class SessionState(msgspec.Struct, frozen=True):
     """What waking a session reads: its fence, what its next prompt needs, and what was left open.
 
     `entries` are the last summary and the live ones behind those that it stands for, or all live ones if
-    there is no summary; `earlier` says whether there are others before them. `last` is the last turn,
-    whatever its state, without its deltas; `open_turns` are those accepted and not ended. `created`,
-    `active` (of the last acceptance, end or reset) and `reset` (of the last reset) are times.
+    there is no summary; `earlier` says whether there are others before them. `open_turns` are those
+    accepted and not ended. `created`, `active` (of the last acceptance, end or reset) and `reset` (of the
+    last reset) are times.
     """
 
     name: SessionName
@@ -136,7 +137,6 @@ class SessionState(msgspec.Struct, frozen=True):
     entries: tuple[StoredEntry, ...]
     earlier: bool
     open_turns: tuple[AcceptedTurn, ...]
-    last: StoredTurn | None
     reset: float | None = None
     fork: Fork | None = None
 
@@ -145,7 +145,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     """A session in a list.
 
     `turns` counts its own, `entries` the live ones with those of its fork and the summaries among them,
-    `size` the bytes of what its own journal says.
+    `size` the bytes of what its own journal says. `attributes` is what it was annotated with.
     """
 
     name: SessionName
@@ -156,6 +156,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     entries: int
     size: int
     fork: Fork | None = None
+    attributes: bytes | None = None
 
 
 class Query(msgspec.Struct, frozen=True):
@@ -183,8 +184,9 @@ class Retention(msgspec.Struct, frozen=True):
     """What is kept for how long; None keeps it.
 
     Sessions idle for `max_idle` seconds are deleted, the idlest first where the store is larger than
-    `max_bytes`; a turn's deltas are dropped `replay` seconds after its end. A session with an open turn
-    counts as idle after a day without an append at the earliest.
+    `max_bytes`, and those that were made to last so long only; a turn's deltas are dropped `replay`
+    seconds after its end. A session with an open turn counts as idle after a day without an append at the
+    earliest.
     """
 
     max_idle: float | None = None

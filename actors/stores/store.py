@@ -7,8 +7,8 @@ from then on, also if the session was deleted and made again meanwhile. What is 
 stays in the journal until the session is deleted.
 
 Sequence numbers count from 1 in each session, in the order of the journal; a turn's acceptance takes one,
-its end one and then each of its entries, a summary one, a reset one. Those of a fork go on from the
-`head` that it was forked at. Times are Unix seconds.
+its end one and then each of its entries; a summary, a reset, an annotation and an erasure one each. Those
+of a fork go on from the `head` that it was forked at. Times are Unix seconds.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -68,11 +68,18 @@ class Store(Protocol):
         ...
 
     async def accept(
-        self, name: SessionName, fence: Fence, turn: AcceptedTurn, *, fork: Fork | None = None
+        self,
+        name: SessionName,
+        fence: Fence,
+        turn: AcceptedTurn,
+        *,
+        fork: Fork | None = None,
+        lasts: float | None = None,
     ) -> Fence:
         """Append a turn's acceptance, and create the session with it (from `fork`) if it is new.
 
-        A fence of epoch 0 creates, and so is `Fenced` where there is a session.
+        A fence of epoch 0 creates, and so is `Fenced` where there is a session. With `lasts`, a session
+        that is new is deleted by `retain` so many seconds after its last append.
 
         Raises:
             SourceMissing: there is nothing to be forked from.
@@ -115,12 +122,50 @@ class Store(Protocol):
         """Cut the whole transcript."""
         ...
 
-    async def earlier(self, name: SessionName) -> tuple[StoredEntry, ...]:
-        """Read the live entries that the last summary stands for, without older summaries."""
+    async def annotate(
+        self, name: SessionName, fence: Fence, attributes: bytes, at: float
+    ) -> Fence:
+        """Keep `attributes` with a session, in place of those before; nothing here reads them.
+
+        A fence of epoch 0 creates the session, and so is `Fenced` where there is one.
+        """
+        ...
+
+    async def erase(self, name: SessionName, fence: Fence, seq: int) -> Fence:
+        """Cut one live entry of the session's own out of the transcript; those around it stay.
+
+        Raises:
+            ValueError: there is no such entry, or it is a summary, or from a fork.
+        """
+        ...
+
+    async def drop_request(self, name: SessionName, turn: str) -> int | None:
+        """Forget a turn's `request` and its deltas; its entries stay.
+
+        Returns how many turns of the session still have a request, None if this one had none, or has
+        not ended. It proves no fence, because it changes nothing that a transcript is made of.
+        """
+        ...
+
+    async def earlier(self, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
+        """Read the live entries that the last summary stands for, without older summaries.
+
+        Of a fork, they are those that a session which is forked so would have.
+
+        Raises:
+            SourceMissing: there is nothing to be forked from.
+        """
         ...
 
     async def find(self, name: SessionName, idempotency: str) -> StoredTurn | None:
         """Read the turn that has a client's own key, the latest of several, with its deltas."""
+        ...
+
+    async def find_again(self, name: SessionName, fingerprint: bytes) -> StoredTurn | None:
+        """Read the latest turn with that fingerprint and without a key, with its deltas.
+
+        Only the last 64 turns of the session are looked at.
+        """
         ...
 
     async def turn(self, name: SessionName, turn: str) -> StoredTurn | None:
@@ -146,6 +191,13 @@ class Store(Protocol):
         """
         ...
 
+    async def until(self, name: SessionName, turn: str) -> int | None:
+        """Return the number of the last thing that a turn's end appended, None if it has not ended.
+
+        A fork up to there, of the session as it stood there, has what was said up to that turn.
+        """
+        ...
+
     async def list(self, query: Query) -> Page:
         """Read a page of sessions; raises ValueError if `after` is no cursor."""
         ...
@@ -155,11 +207,18 @@ class Store(Protocol):
         ...
 
     async def transcript(
-        self, name: SessionName, *, after: int = 0, limit: int = 100, cut: bool = False
+        self,
+        name: SessionName,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        cut: bool = False,
     ) -> tuple[StoredEntry, ...]:
         """Read a page of a transcript by number, what it has from a fork included; with `cut`, all.
 
-        Summaries stand at their own number there.
+        These are the first ones behind the number `after`, or with `before` the last ones in front of
+        that, in order as well. Summaries stand at their own number.
         """
         ...
 

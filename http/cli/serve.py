@@ -11,10 +11,12 @@ from greenroom.http.config import Configuration, TokenAuth
 from greenroom.http.listener import open_listener
 from greenroom.http.logs import open_log
 from greenroom.http.serve import serve, stop_on_signal
-from greenroom.http.stores import store_of
+from greenroom.http.stores import OpenStore, store_of
 
 
-async def serve_until_signalled(configuration: Configuration) -> bool:
+async def serve_until_signalled(
+    configuration: Configuration, open_store: OpenStore = store_of
+) -> bool:
     """Serve until SIGTERM or SIGINT; return False if a second one cut the stopping short.
 
     Raises:
@@ -24,7 +26,7 @@ async def serve_until_signalled(configuration: Configuration) -> bool:
     gateway = configuration.gateway
     listener = await open_listener(gateway.host, gateway.port)
     try:
-        async with store_of(configuration) as store:
+        async with open_store(configuration) as store:
             return await _serve(configuration, listener, store)
     finally:
         listener.socket.close()

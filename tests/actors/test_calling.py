@@ -1,12 +1,13 @@
 """Rules of a call's log: a field that every client may take for known is told, others are to debug."""
 
 import logging
+import math
 from random import Random
 
 import pytest
 import structlog
 
-from greenroom.actors.calling import Upstreams, call_model
+from greenroom.actors.calling import Bill, Caller, Upstreams
 from greenroom.actors.channels.channel import Deltas, Notes
 from greenroom.actors.channels.openai.fields import FIELDS, is_known
 from greenroom.actors.entries import Prompt
@@ -41,9 +42,9 @@ async def test_what_is_known_is_told_apart_from_what_is_not() -> None:
                 structlog.PrintLogger(),
                 wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
             )
-            made = await call_model(
-                upstreams, HERE, Prompt("m", (user("Hi"),)), take, log, told.append
-            )
+            prompt = Prompt("m", (user("Hi"),))
+            caller = Caller(upstreams, Bill(), log)
+            made = await caller.call(HERE, prompt, take, first_by=math.inf, hear=told.append)
     assert made.failure is None
     assert told == [Notes(NAMES)]
     fields = {line["event"]: (line["log_level"], line["fields"]) for line in lines}

@@ -67,11 +67,11 @@ async def test_an_endpoint_that_is_off_is_not_there_whatever_comes() -> None:
         assert (await site.get("/v1/models")).status == 200
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "BREW"])
-async def test_another_method_is_told_the_one_that_is_allowed(method: str) -> None:
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "BREW"])
+async def test_another_method_is_told_those_that_are_allowed(method: str) -> None:
     async with Site() as site:
         answer = await site.post(b"", method=method, token=None)
-    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+    assert (answer.status, answer.headers["allow"]) == (405, "GET, POST")
     assert answer.headers["content-type"] == TEXT
 
 

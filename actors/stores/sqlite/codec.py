@@ -78,7 +78,7 @@ def decode_added(body: bytes, count: int) -> tuple[TranscriptEntry, ...]:
 
 
 def encode_accepted(turn: AcceptedTurn) -> bytes:
-    """Return the blob of a turn's acceptance, without id, idempotency key, entries and metadata."""
+    """Return the blob of a turn's acceptance, without what has columns of its own."""
     return _encode(
         _Accepted(
             turn.accepted,
@@ -91,6 +91,11 @@ def encode_accepted(turn: AcceptedTurn) -> bytes:
     )
 
 
+def listed_model(turn: AcceptedTurn) -> str | None:
+    """Return the model by which a turn is found among those of all sessions, None if it is not."""
+    return turn.model or None if turn.request is None else None
+
+
 def encode_metadata(metadata: Mapping[str, str]) -> str | None:
     """Return a turn's metadata as JSON, in which SQL can look; None where there are none."""
     return msgspec.json.encode(metadata).decode() if metadata else None
@@ -101,7 +106,8 @@ def decode_accepted(
     turn: str,
     idempotency: str | None,
     added: tuple[TranscriptEntry, ...],
-    metadata: str | None = None,
+    request: bytes | None,
+    metadata: str | None,
 ) -> AcceptedTurn:
     """Return the acceptance of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_accepted, body)
@@ -115,6 +121,7 @@ def decode_accepted(
         streamed=kept.streamed,
         keep_to=kept.keep_to,
         added=added,
+        request=request,
         metadata={} if metadata is None else _decoded(_metadata, metadata.encode()),
     )
 

@@ -47,7 +47,10 @@ def label(
 
 def _conditions(db: sqlite3.Connection, query: TurnQuery, values: dict[str, Any]) -> Iterator[str]:
     """Yield the conditions of a query, and put their values into `values`."""
-    yield "t.state = :state"
+    yield "t.state = :state AND t.model IS NOT NULL"
+    if query.turn is not None:
+        values["turn"] = query.turn
+        yield "t.turn = :turn"
     # Of a session and its restored copies, which have the same turns, the session itself counts.
     yield "NOT EXISTS (SELECT 1 FROM turn u WHERE u.turn = t.turn AND u.session < t.session)"
     if query.model is not None:

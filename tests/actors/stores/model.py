@@ -190,8 +190,6 @@ class Model:
         if session is None:
             return None
         earlier, entries = session.split()
-        last = list(session.turns.values())[-1]
-        end = None if last.end is None else msgspec.structs.replace(last.end, deltas=())
         return SessionState(
             name=name,
             fence=Fence(session.epoch, session.head),
@@ -200,7 +198,6 @@ class Model:
             entries=tuple(entries),
             earlier=bool(earlier),
             open_turns=tuple(session.open_turns()),
-            last=StoredTurn(last.accepted, end, last.forgotten),
             reset=session.reset,
             fork=session.fork,
         )

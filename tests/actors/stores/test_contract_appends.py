@@ -5,7 +5,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
-from greenroom.actors.stores.records import Fence, Fork, StoredEntry, StoredTurn, TurnEnd, TurnState
+from greenroom.actors.stores.records import (
+    Fence,
+    Fork,
+    StoredEntry,
+    StoredTurn,
+    TurnEnd,
+    TurnState,
+)
 from greenroom.actors.stores.store import Fenced, Store
 from tests.actors.stores.conftest import (
     NAME,
