@@ -8,6 +8,7 @@ import time
 
 import msgspec
 
+from greenroom.actors.channels.openai.fields import FIELDS
 from greenroom.actors.entries import Entry, Sampling, ToolEntry, UserEntry
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import House, new_id
@@ -20,14 +21,31 @@ from greenroom.http.functions import read_toolbox
 from greenroom.http.messages import check_images, read_messages
 from greenroom.http.sender import read_request
 from greenroom.http.values import check_values
-from greenroom.http.wire import ChatRequest
+from greenroom.http.wire import ChatRequest, given
 
 _request = msgspec.json.Decoder(ChatRequest)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 
-_PASSED_ON = {"user", "response_format", "modalities", "audio", "reasoning_effort"}
-_OURS = frozenset(ChatRequest.__struct_fields__) - _PASSED_ON
+_PASSED_ON = {
+    "audio",
+    "logit_bias",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "service_tier",
+    "user",
+    "verbosity",
+    "web_search_options",
+}
+_OURS = FIELDS - _PASSED_ON
+"""What a turn has a place for; every other field goes along as it is, for channels that know it."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -94,7 +112,9 @@ def read_order(
         extra={
             name: bytes(value)
             for name, value in fields.items()
-            if name not in _OURS and not (name == "user" and user is None)
+            if name not in _OURS
+            and (given(value) or name not in FIELDS)
+            and not (name == "user" and user is None)
         },
         ephemeral=selection.ephemeral,
         once=selection.once,

@@ -3,7 +3,7 @@
 A completion is named by its id, which has that of its turn in it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -69,13 +69,11 @@ class Stored:
             await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
             return
         segments = scope["path"].removeprefix(ROOT).split("/")[1:]
-        if "" in segments:
-            verbs = {}
-        else:
-            verbs = _VERBS.get(tuple(segments[1:]), {}) if segments else _OF_ALL
+        verbs = _verbs_of(segments)
         try:
             if not verbs:
-                raise _unknown_url(exchange)
+                await exchange.respond_error(_unknown_url(exchange))
+                return
             if exchange.method not in verbs:
                 allow = (b"allow", ", ".join(verbs).encode())
                 await exchange.respond(405, (TEXT_TYPE, allow), b"Method Not Allowed")
@@ -143,6 +141,13 @@ _VERBS: dict[tuple[str, ...], dict[str, _Verb]] = {
     (): {"GET": Stored.show, "POST": Stored.update, "DELETE": Stored.delete},
     ("messages",): {"GET": Stored.messages},
 }
+
+
+def _verbs_of(segments: Sequence[str]) -> dict[str, _Verb]:
+    """Return what can be done at a path below the root, nothing where there is none."""
+    if not segments:
+        return _OF_ALL
+    return _VERBS.get(tuple(segments[1:]), {}) if all(segments) else {}
 
 
 def _turn_of(id_: str) -> str:

@@ -14,6 +14,7 @@ INT64 = 2**63
 MOST_CHOICES = 128
 MOST_LOGPROBS = 20
 MOST_STOPS = 4
+MOST_BIAS = 100
 MOST_METADATA = 16
 LONGEST_METADATA_KEY = 64
 LONGEST_METADATA_VALUE = 512
@@ -52,6 +53,8 @@ def check_values(request: ChatRequest) -> None:
     _between(request.presence_penalty, "presence_penalty", -2, 2)
     if request.seed is not None and not -INT64 <= request.seed < INT64:
         raise invalid("`seed` must be a 64-bit integer.", "seed")
+    for token, bias in (request.logit_bias or {}).items():
+        _between(bias, f"logit_bias.{token}", -MOST_BIAS, MOST_BIAS)
 
 
 def check_metadata(metadata: Mapping[str, str] | None) -> None:

@@ -41,8 +41,15 @@ class ResponseFormat(msgspec.Struct, frozen=True):
     json_schema: JsonSchema | None = None
 
 
+class Prediction(msgspec.Struct, frozen=True):
+    """`prediction`: text that the answer will mostly repeat."""
+
+    type: Literal["content"]
+    content: str | list[Raw]
+
+
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a request; null is the same as absent."""
+    """The body of a request: every field of the reference; null is the same as absent."""
 
     model: str
     messages: list[Raw]
@@ -71,6 +78,16 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     user: Raw = Raw()
     functions: list[Raw] | None = None
     function_call: Raw = Raw()
+    logit_bias: dict[str, float] | None = None
+    verbosity: str | None = None
+    prediction: Prediction | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Raw] | None = None
+    prompt_cache_retention: str | None = None
+    moderation: dict[str, Raw] | None = None
+    web_search_options: dict[str, Raw] | None = None
 
 
 class FunctionCall(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from greenroom.actors.channels.openai.fields import FIELDS
 from greenroom.actors.entries import Sampling, UserEntry
 from greenroom.http.checks import Order, read_order
 from greenroom.http.errors import ApiError
@@ -119,6 +120,16 @@ OTHER_TYPES: list[tuple[str, list[Any]]] = [
     ("seed", ["1", 0.5]),
     ("tools", [{}, "f"]),
     ("parallel_tool_calls", ["true", 1]),
+    ("logit_bias", [[], "a"]),
+    ("verbosity", [1, []]),
+    ("prediction", ["text", []]),
+    ("service_tier", [1]),
+    ("safety_identifier", [{}]),
+    ("prompt_cache_key", [1]),
+    ("prompt_cache_options", ["explicit"]),
+    ("prompt_cache_retention", [24]),
+    ("moderation", ["omni"]),
+    ("web_search_options", [True]),
 ]
 
 
@@ -127,6 +138,11 @@ def test_a_value_of_another_type_is_refused_by_name(field: str, values: list[Any
     for value in values:
         error = refused(chat(**{field: value}))
         assert (error.status, error.body.param, error.body.code) == (400, field, "invalid_type")
+
+
+def test_a_bias_out_of_its_bounds_is_named_by_its_token() -> None:
+    assert refused(chat(logit_bias={"7": 101})).body.param == "logit_bias.7"
+    assert read(chat(logit_bias={"7": -100})).turn.extra == {"logit_bias": b'{"7": -100}'}
 
 
 def test_a_wrong_type_inside_of_a_field_is_named_by_its_path() -> None:
@@ -141,12 +157,7 @@ def test_a_number_that_is_none_is_refused(text: bytes) -> None:
 
 
 def test_null_is_absent() -> None:
-    fields = (
-        "stream", "stream_options", "temperature", "top_p", "frequency_penalty", "presence_penalty",
-        "max_tokens", "max_completion_tokens", "n", "stop", "seed", "tools", "tool_choice",
-        "parallel_tool_calls", "user", "functions", "function_call", "logprobs", "top_logprobs",
-        "metadata", "store",
-    )  # fmt: skip
+    fields = FIELDS - {"model", "messages"}
     order = read(chat(**dict.fromkeys(fields)))
     assert order.turn.sampling == Sampling()
     assert order.selection.ephemeral
