@@ -146,7 +146,7 @@ class Caller:
         prompt = msgspec.structs.replace(prompt, model=route.model)
         async with permit.channel.open(prompt) as reading:
             if reading.notes.dropped:
-                _log_dropped(reading.notes.dropped, route, self._log)
+                log_dropped(reading.notes.dropped, route, self._log)
             hear(reading.notes)
             async for deltas in reading:
                 if not begun:
@@ -165,7 +165,7 @@ def _no_word(route: Route) -> Failure:
     return Failure(FailureKind.UPSTREAM_TIMEOUT, f"'{route}' did not begin to answer in time.")
 
 
-def _log_dropped(dropped: Sequence[str], route: Route, log: "FilteringBoundLogger") -> None:
+def log_dropped(dropped: Sequence[str], route: Route, log: "FilteringBoundLogger") -> None:
     """Log which fields had no place; what no API knows is nobody's news."""
     known = [name for name in dropped if is_known(name)]
     unknown = [name for name in dropped if not is_known(name)]

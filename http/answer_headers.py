@@ -6,10 +6,11 @@ A time is the server's own between two moments of trio's clock, in milliseconds.
 from collections.abc import Mapping
 
 from greenroom.actors.selection import Selection
-from greenroom.actors.turn import TurnEnded, TurnStarted
+from greenroom.actors.turn import Route, TurnEnded, TurnStarted
 from greenroom.http.exchange import Header
 
 PROCESSING = b"openai-processing-ms"
+_OVERHEAD = b"x-greenroom-overhead-ms"
 VERSION: Header = (b"openai-version", b"2020-10-01")
 """The version of the API that its reference describes, which has never had another."""
 
@@ -39,6 +40,18 @@ def of_start(started: TurnStarted, asked: str) -> tuple[Header, ...]:
     return tuple(headers)
 
 
+def headers_of_call(
+    route: Route, limits: Mapping[str, str], overhead_s: float
+) -> tuple[Header, ...]:
+    """Return what is known of a call that no turn has made."""
+    return (
+        (b"x-greenroom-provider", printable(route.provider)),
+        (b"x-greenroom-model", printable(str(route))),
+        *((name.encode(), value.encode()) for name, value in limit_headers(limits).items()),
+        (_OVERHEAD, f"{max(overhead_s, 0.0) * 1000:.3f}".encode()),
+    )
+
+
 def of_cost(cost: float | None) -> tuple[Header, ...]:
     """Return what an answer costs, nothing where its model has no price."""
     return () if cost is None else ((b"x-greenroom-cost", f"{cost:.9g}".encode()),)
@@ -59,7 +72,7 @@ def overhead(begun: float, started: TurnStarted, ended: TurnEnded | None, now: f
     # Who joins a turn that runs already has only what comes after that.
     answered = None if ended is None else ended.answered
     after = 0.0 if answered is None else now - max(answered, begun)
-    return (b"x-greenroom-overhead-ms", f"{(before + after) * 1000:.3f}".encode())
+    return (_OVERHEAD, f"{(before + after) * 1000:.3f}".encode())
 
 
 def printable(text: str) -> bytes:

@@ -15,6 +15,8 @@ from greenroom.http.access import access_log, record_of
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
+from greenroom.http.embeddings import PATH as EMBEDDINGS
+from greenroom.http.embeddings import Embeddings
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
@@ -40,6 +42,7 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
     stored = Stored(house, gateway, authenticator, log)
+    embeddings = Embeddings(house, gateway, authenticator, log)
     sessions = Sessions(house, gateway, authenticator, log)
     routes = cast("App", quart)
 
@@ -50,6 +53,8 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
             await stored(scope, receive, send)
         elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{ROOT}/"):
             await sessions(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == EMBEDDINGS:
+            await embeddings(scope, receive, send)
         elif scope["type"] == "http":
             await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
         elif scope["type"] == "websocket":

@@ -4,17 +4,23 @@ It is the embedded default, and of use in tests: its silences follow trio's cloc
 one they take no time.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from types import TracebackType
 
 import msgspec
 import trio
 
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.embedding import Embedded, Embedding
 from greenroom.actors.channels.loose import items
 from greenroom.actors.channels.script import Pause, Step, perform
 from greenroom.actors.entries import Prompt, Sampling
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+
+_DIMENSIONS = 8
+"""Of an embedding, where none are asked for."""
 
 _HONOURED = {"max_tokens", "choices", "top_logprobs"}
 
@@ -30,9 +36,28 @@ class ScriptedChannel:
         _refuse_impossible(prompt)
         return Performance(perform(prompt), _dropped(prompt))
 
+    async def embed(self, wanted: Embedding) -> Embedded:
+        """Return vectors that have nothing of a meaning, but the same for the same input."""
+        await trio.lowlevel.checkpoint()
+        vectors = tuple(_vector(item, wanted.dimensions or _DIMENSIONS) for item in wanted.inputs)
+        tokens = sum(len(item.split() if isinstance(item, str) else item) for item in wanted.inputs)
+        return Embedded(vectors, tokens, Notes(tuple(sorted(wanted.extra))))
+
     async def aclose(self) -> None:
         """Do nothing: a performance holds no resource."""
         await trio.lowlevel.checkpoint()
+
+
+def _vector(item: str | Sequence[int], dimensions: int) -> bytes:
+    """Return a vector of length 1."""
+    seed = msgspec.json.encode(item)
+    numbers = [
+        int.from_bytes(blake2b(seed, digest_size=4, salt=at.to_bytes(4, "big")).digest(), "big")
+        for at in range(dimensions)
+    ]
+    floats = [number / 2**31 - 1 for number in numbers]
+    length = math.hypot(*floats) or 1.0
+    return msgspec.json.encode([number / length for number in floats])
 
 
 class Performance(Reading):

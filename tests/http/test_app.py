@@ -86,9 +86,9 @@ async def test_another_method_elsewhere_is_told_as_well(path: str) -> None:
 
 async def test_an_unknown_path_of_the_api_has_the_envelope() -> None:
     async with Site() as site:
-        answer = await site.post(b"{}", path="/v1/embeddings")
+        answer = await site.post(b"{}", path="/v1/nowhere")
     assert (answer.status, answer.error()["code"]) == (404, "unknown_url")
-    assert answer.error()["message"] == "Unknown request URL: POST /v1/embeddings."
+    assert answer.error()["message"] == "Unknown request URL: POST /v1/nowhere."
 
 
 @pytest.mark.parametrize("path", ["/", "/nowhere", "/v1", "//", "/%2e%2e/x", "/v1x/models", "/ä"])

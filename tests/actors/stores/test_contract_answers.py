@@ -1,6 +1,7 @@
 """Any store: finished turns of all sessions, found and listed by what their clients know of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,7 @@ from tests.actors.stores.conftest import NAME, OTHER, accepted, failed, finished
 COPY = SessionName("main", "agent:main:copy")
 
 
-async def answered(
-    store: Store, name: SessionName, fence: Fence, id_: str, **fields: object
-) -> Fence:
+async def answered(store: Store, name: SessionName, fence: Fence, id_: str, **fields: Any) -> Fence:
     fence = await store.accept(name, fence, accepted(id_, **fields))
     fence, _ = await store.end(name, fence, (finished(id_),))
     return fence
