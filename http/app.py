@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -21,6 +21,8 @@ from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
+from greenroom.http.openapi.document import document
+from greenroom.http.openapi.page import STYLE_HASH, page
 from greenroom.http.sessions import ROOT, Sessions
 from greenroom.http.stored import Stored
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _JSON = JSON_TYPE[1].decode()
 _TEXT = TEXT_TYPE[1].decode()
 _STATUS_SECONDS = 1.0
+_PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
 
 Route = Callable[..., Awaitable[Response]]
 
@@ -132,8 +135,27 @@ def _quart(
     async def retrieve_model(model: str) -> Response:
         return _json(msgspec.json.encode(catalogue.find(model)))
 
+    as_json, as_page = _described()
+
+    @app.get("/openapi.json")
+    async def show_document() -> Response:
+        return _json(as_json)
+
+    @app.get("/docs")
+    async def show_page() -> Response:
+        response = Response(as_page, content_type="text/html; charset=utf-8")
+        response.headers["content-security-policy"] = _PAGE_POLICY
+        return response
+
     _answer_errors(app, log)
     return app
+
+
+@cache
+def _described() -> tuple[bytes, str]:
+    """Return the API's description, as a document and as a page."""
+    described = document()
+    return msgspec.json.encode(described), page(described)
 
 
 def _answer_errors(app: QuartTrio, log: "FilteringBoundLogger") -> None:

@@ -38,13 +38,19 @@ def read_toolbox(request: ChatRequest) -> Toolbox:
     if not request.functions:
         tools = read_tools(request.tools)
         choice = read_tool_choice(request.tool_choice, tools)
-        if given(request.function_call) and not tools:
+        if given(request.function_call):
             _read_choice(request.function_call, ())
         return Toolbox(tools, choice, request.parallel_tool_calls if tools else None)
     if request.tools:
         raise invalid(
             "`functions` is the older form of `tools`; a request has one of them.",
             "functions",
+            "invalid_value",
+        )
+    if given(request.tool_choice):
+        raise invalid(
+            "`tool_choice` goes with `tools`; with `functions` it is `function_call`.",
+            "tool_choice",
             "invalid_value",
         )
     wrapped = [

@@ -1,6 +1,7 @@
 """From a request's messages and tools to entries and tools, each error naming its place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -25,9 +26,11 @@ from greenroom.actors.entries import (
 from greenroom.http.decode import decode
 from greenroom.http.errors import ApiError, invalid
 from greenroom.http.wire import (
+    AllowedTool,
     ChatMessage,
     ContentPart,
     ImageUrl,
+    InputAudio,
     MessageToolCall,
     RequestTool,
     ToolChoiceObject,
@@ -38,6 +41,7 @@ _message = msgspec.json.Decoder(ChatMessage)
 _part = msgspec.json.Decoder(ContentPart)
 _image = msgspec.json.Decoder(ImageUrl)
 _call = msgspec.json.Decoder(MessageToolCall)
+_audio = msgspec.json.Decoder(InputAudio)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _tool = msgspec.json.Decoder(RequestTool)
 _choice = msgspec.json.Decoder(str | ToolChoiceObject)
@@ -154,13 +158,21 @@ def _names_of(choice: ToolChoiceObject) -> tuple[tuple[str, ...], str]:
         case ToolChoiceObject(type="custom", custom=named) if named is not None:
             return (named.name,), "required"
         case ToolChoiceObject(type="allowed_tools", allowed_tools=allowed) if allowed is not None:
-            tools = [tool.function or tool.custom for tool in allowed.tools]
-            if not tools:
+            if not allowed.tools:
                 raise _bad_tools("`tool_choice` allows no tool.", "tool_choice.allowed_tools.tools")
-            return tuple(tool.name for tool in tools if tool is not None), allowed.mode
+            return tuple(_allowed_names(allowed.tools)), allowed.mode
         case _:
             param = f"tool_choice.{choice.type}"
             raise _bad_tools(f"`{param}` is missing.", param)
+
+
+def _allowed_names(tools: Sequence[AllowedTool]) -> Iterator[str]:
+    for index, tool in enumerate(tools):
+        named = tool.function if tool.type == "function" else tool.custom
+        if named is None:
+            param = f"tool_choice.allowed_tools.tools[{index}].{tool.type}"
+            raise _bad_tools(f"`{param}` is missing.", param)
+        yield named.name
 
 
 def _bad_tools(message: str, param: str) -> ApiError:
@@ -249,10 +261,20 @@ def _translate_part(raw: msgspec.Raw, param: str) -> Part:
             if text is None:
                 raise _missing(f"{param}.{part.type}")
             return TextPart(text)
-        case "input_audio" | "file" as kind if not given(getattr(part, kind)):
-            raise _missing(f"{param}.{kind}")
-        case "image_url" | "input_audio" | "file":
-            return MediaPart(part.type, bytes(raw))
+        case "image_url" | "input_audio" | "file" as kind:
+            media: msgspec.Raw = getattr(part, kind)
+            if kind != "image_url":
+                if not given(media):
+                    raise _missing(f"{param}.{kind}")
+                _check_media(media, kind, f"{param}.{kind}")
+            return MediaPart(kind, bytes(raw))
+
+
+def _check_media(media: msgspec.Raw, kind: Literal["input_audio", "file"], param: str) -> None:
+    if kind == "input_audio":
+        decode(media, _audio, param)
+    else:
+        decode(media, _keys, param)
 
 
 def _missing(param: str) -> ApiError:

@@ -32,6 +32,19 @@ def number(
     return value
 
 
+def whole(
+    parameters: Parameters, name: str, default: int, *, least: int = 0, most: int = 2**63 - 1
+) -> int:
+    """Return a whole number within its bounds, `default` if it is not there; raises `ApiError` (400)."""
+    text = parameters.get(name)
+    if text is None:
+        return default
+    if text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most:
+        return int(text)
+    bounds = f"from {least} to {most}" if most < 2**63 - 1 else f"of at least {least}"
+    raise invalid(f"`{name}` must be a whole number {bounds}.", name, "invalid_value")
+
+
 def flag(parameters: Parameters, name: str) -> bool:
     """Return whether a parameter is true; raises `ApiError` (400) if it is neither that nor false."""
     text = parameters.get(name, "false").lower()

@@ -26,7 +26,7 @@ from greenroom.http.exchange import (
     Scope,
     Send,
 )
-from greenroom.http.parameters import Parameters, flag, number, parameters_of
+from greenroom.http.parameters import Parameters, flag, number, parameters_of, whole
 from greenroom.http.session_objects import (
     Cancelled,
     Deleted,
@@ -145,10 +145,10 @@ class Sessions:
 
     async def transcript(self, name: SessionName, parameters: Parameters) -> _Answer:
         """Return a page of what was said."""
-        limit = int(number(parameters, "limit", 100, least=1, most=_MOST))
+        limit = whole(parameters, "limit", 100, least=1, most=_MOST)
         entries = await self._house.archive.transcript(
             name,
-            after=int(number(parameters, "after", 0)),
+            after=whole(parameters, "after", 0),
             limit=limit + 1,
             cut=flag(parameters, "cut"),
         )
@@ -198,7 +198,7 @@ def _query(parameters: Parameters) -> Query:
         active_since=_time(parameters, "active_since"),
         active_before=_time(parameters, "active_before"),
         after=parameters.get("after") or None,
-        limit=int(number(parameters, "limit", 100, least=1, most=_MOST)),
+        limit=whole(parameters, "limit", 100, least=1, most=_MOST),
     )
 
 

@@ -24,7 +24,7 @@ from greenroom.http.exchange import (
     Scope,
     Send,
 )
-from greenroom.http.parameters import Parameters, number, pairs, parameters_of, word
+from greenroom.http.parameters import Parameters, pairs, parameters_of, whole, word
 from greenroom.http.stored_objects import (
     CompletionDeleted,
     MetadataUpdate,
@@ -98,7 +98,7 @@ class Stored:
             model=parameters.get("model") or None,
             metadata=pairs(parameters, "metadata"),
             after=None if after is None else _turn_of(after),
-            limit=int(number(parameters, "limit", 20, least=1, most=_MOST)),
+            limit=whole(parameters, "limit", 20, least=1, most=_MOST),
             latest_first=word(parameters, "order", ("asc", "desc")) == "desc",
         )
         return list_of(await self._house.answers.list(query))
@@ -113,7 +113,7 @@ class Stored:
             id_,
             await self._house.answers.find(_turn_of(id_)),
             after=parameters.get("after") or None,
-            limit=int(number(parameters, "limit", 20, least=1, most=_MOST)),
+            limit=whole(parameters, "limit", 20, least=1, most=_MOST),
             latest_first=word(parameters, "order", ("asc", "desc")) == "desc",
         )
         if page is None:

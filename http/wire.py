@@ -151,14 +151,46 @@ class ImageUrl(msgspec.Struct, frozen=True):
     detail: str | None = None
 
 
-class NamedTool(msgspec.Struct, frozen=True):
-    """The part of a tool, or of a choice, that has its name."""
+class InputAudio(msgspec.Struct, frozen=True):
+    """`input_audio` of a content part; `data` is base64."""
+
+    data: str
+    format: str
+
+
+class FunctionDefinition(msgspec.Struct, frozen=True):
+    """A function that the model may call; `parameters` is the JSON schema of its arguments."""
 
     name: str
+    description: str | None = None
+    parameters: dict[str, Raw] | None = None
+    strict: bool | None = None
+
+
+class CustomDefinition(msgspec.Struct, frozen=True):
+    """A tool of one text, which a grammar may bind."""
+
+    name: str
+    description: str | None = None
+    format: dict[str, Raw] | None = None
 
 
 class RequestTool(msgspec.Struct, frozen=True):
     """A tool; one of the two forms."""
+
+    type: Literal["function", "custom"]
+    function: FunctionDefinition | None = None
+    custom: CustomDefinition | None = None
+
+
+class NamedTool(msgspec.Struct, frozen=True):
+    """A tool that a choice names."""
+
+    name: str
+
+
+class AllowedTool(msgspec.Struct, frozen=True):
+    """One of the tools that a choice allows; one of the two forms."""
 
     type: Literal["function", "custom"]
     function: NamedTool | None = None
@@ -169,7 +201,7 @@ class AllowedTools(msgspec.Struct, frozen=True):
     """`allowed_tools` of a tool choice."""
 
     mode: Literal["auto", "required"]
-    tools: list[RequestTool]
+    tools: list[AllowedTool]
 
 
 class ToolChoiceObject(msgspec.Struct, frozen=True):
@@ -339,3 +371,25 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: tuple[Model, ...]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The answer of a probe: the process lives."""
+
+    ok: bool = True
+    status: str = "live"
+
+
+class AgentAlive(msgspec.Struct, frozen=True):
+    """How many sessions an agent has alive."""
+
+    id: str
+    model: str
+    live_sessions: int
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The answer of a probe: whether the agents answer; with the bearer, how they are."""
+
+    ready: bool
+    agents: tuple[AgentAlive, ...] | UnsetType | None = UNSET

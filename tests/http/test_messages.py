@@ -105,7 +105,8 @@ def test_every_role_and_form_of_content_is_understood(message: object, entry: En
 
 @pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
 def test_media_are_kept_as_they_were_sent(kind: str) -> None:
-    part = f'{{ "{kind}" : {{"x":1.50, "url":"data:image/png,A"}},"type":"{kind}", "y":"\\u00e4"}}'
+    media = '{"x":1.50, "data":"A", "format":"mp3", "url":"data:image/png,A"}'
+    part = f'{{ "{kind}" : {media},"type":"{kind}", "y":"\\u00e4"}}'
     message = f'{{"role":"user","content":[{part}]}}'
     (entry,) = read_messages([msgspec.Raw(message.encode())])
     assert isinstance(entry, UserEntry)
