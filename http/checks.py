@@ -19,6 +19,7 @@ from greenroom.http.errors import invalid, of_failure
 from greenroom.http.exchange import Head
 from greenroom.http.functions import read_toolbox
 from greenroom.http.messages import check_images, read_messages
+from greenroom.http.pictures import Remote
 from greenroom.http.sender import read_request
 from greenroom.http.values import check_values
 from greenroom.http.wire import ChatRequest, given
@@ -51,7 +52,8 @@ _OURS = FIELDS - _PASSED_ON
 class Order(msgspec.Struct, frozen=True):
     """A checked request: where it goes, what it asks, how the answer is wanted.
 
-    A `legacy` one offers its tools as `functions`, and is answered so.
+    A `legacy` one offers its tools as `functions`, and is answered so. `remote` are the images that have
+    yet to be fetched.
     """
 
     selection: Selection
@@ -61,12 +63,19 @@ class Order(msgspec.Struct, frozen=True):
     legacy: bool = False
     starting_after: int = 0
     event_ids: bool = False
+    remote: tuple[Remote, ...] = ()
 
 
 def read_order(
-    body: bytes, head: Head, house: House, *, max_depth: int, session_from_user: bool
+    body: bytes,
+    head: Head,
+    house: House,
+    *,
+    max_depth: int,
+    session_from_user: bool,
+    most_image_urls: int = 0,
 ) -> Order:
-    """Check a request's body and headers.
+    """Check a request's body and headers; it may name `most_image_urls` images by URL.
 
     Raises:
         ApiError: 400 or 404; the first thing that is wrong, in the order above.
@@ -95,7 +104,7 @@ def read_order(
             "unsupported_value",
         )
     box = read_toolbox(request)
-    check_images(request.messages)
+    remote = check_images(request.messages, most_image_urls)
     if not any(isinstance(entry, UserEntry | ToolEntry) for entry in entries):
         raise invalid(
             "Missing user message in `messages`.", "messages", code="missing_user_message"
@@ -133,6 +142,7 @@ def read_order(
         legacy=box.legacy,
         starting_after=asked.starting_after,
         event_ids=asked.event_ids,
+        remote=remote,
     )
 
 

@@ -25,6 +25,7 @@ from greenroom.actors.entries import (
 )
 from greenroom.http.decode import decode
 from greenroom.http.errors import ApiError, invalid
+from greenroom.http.pictures import CONFIGURED_BY, Remote
 from greenroom.http.wire import (
     AllowedTool,
     ChatMessage,
@@ -63,12 +64,13 @@ def read_messages(raw: Sequence[msgspec.Raw]) -> tuple[Entry, ...]:
     )
 
 
-def check_images(raw: Sequence[msgspec.Raw]) -> None:
-    """Refuse images that no provider could read; only URLs and data URLs are images.
+def check_images(raw: Sequence[msgspec.Raw], most_remote: int = 0) -> tuple[Remote, ...]:
+    """Refuse images that no provider could read; return those that are named by URL.
 
     Raises:
-        ApiError: 400.
+        ApiError: 400; also for more than `most_remote` of them.
     """
+    remote: list[Remote] = []
     for index, item in enumerate(raw):
         content = _message.decode(item).content
         for place, piece in enumerate(content if isinstance(content, list) else ()):
@@ -84,6 +86,21 @@ def check_images(raw: Sequence[msgspec.Raw]) -> None:
                         "URL or a data:image/… URL.",
                         f"{param}.url",
                     )
+                if not image.url.startswith("data:"):
+                    remote.append(Remote(index, place, image.url))
+                    if len(remote) > most_remote:
+                        raise _too_remote(remote[-1], most_remote)
+    return tuple(remote)
+
+
+def _too_remote(image: Remote, most: int) -> ApiError:
+    what = f"Invalid image_url content in `messages`. At most {most} images may be named by URL; "
+    if not most:
+        what = (
+            "Invalid image_url content in `messages`. Images named by URL are not fetched here (see "
+            f"`{CONFIGURED_BY}.allowUrl`); "
+        )
+    return invalid(f"{what}send it as a data:image/… URL.", image.param, "unsupported_image_url")
 
 
 def read_tools(raw: Sequence[msgspec.Raw] | None, field: str = "tools") -> tuple[Tool, ...]:

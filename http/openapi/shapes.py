@@ -77,26 +77,12 @@ class UserMessage(msgspec.Struct, tag_field="role", tag="user"):
     name: str | None = None
 
 
-class FunctionToolCall(msgspec.Struct, tag_field="type", tag="function"):
-    """A call of a function."""
-
-    id: str
-    function: wire.FunctionCall
-
-
-class CustomToolCall(msgspec.Struct, tag_field="type", tag="custom"):
-    """A call of a custom tool."""
-
-    id: str
-    custom: wire.CustomCall
-
-
 class AssistantMessage(msgspec.Struct, tag_field="role", tag="assistant"):
     """An earlier answer; it has content, a refusal, calls or sound."""
 
     content: str | list[_Part] | None = None
     refusal: str | None = None
-    tool_calls: list[FunctionToolCall | CustomToolCall] | None = None
+    tool_calls: list[wire.MessageToolCall] | None = None
     function_call: wire.FunctionCall | None = None
     audio: wire.AudioName | None = None
     name: str | None = None

@@ -71,8 +71,8 @@ _ODD: tuple[Any, ...] = (
 )  # fmt: skip
 _TOKENS = (
     b"", b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u", b"\\ud83d", b"\x00", b"\xff", b"\xc3(",
-    b"\xed\xa0\x80", b"NaN", b"Infinity", b"-", b"1e", b"01", b".5", b"+1", b"'", b"//", b"/* */", b"\xef\xbb\xbf",
-    b"tru", b"nulL", b"[" * 500, b'{"a":' * 500, b"\x1f", b"\n", b"None", b"undefined", b"model=openclaw",
+    b"\xed\xa0\x80", b"NaN", b"Infinity", b"-", b"1e", b"01", b".5", b"+1", b"'", b"//", b"/* */", b"\n",
+    b"\xef\xbb\xbf", b"tru", b"nulL", b"[" * 500, b'{"a":' * 500, b"\x1f", b"None", b"undefined", b"model=x",
 )  # fmt: skip
 
 
@@ -143,7 +143,7 @@ def _changed(random: Random, body: dict[str, Any]) -> Any:
             case 0:
                 del parent[key]
             case 1 if isinstance(parent, list):
-                parent.insert(key, random.choice(_ODD))
+                parent.insert(key, deepcopy(random.choice(_ODD)))
             case _:
                 parent[key] = deepcopy(random.choice(_ODD))
     return body

@@ -21,6 +21,7 @@ from greenroom.actors.entries import (
 )
 from greenroom.http.errors import ApiError
 from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
+from greenroom.http.pictures import Remote
 
 
 def raw(value: object) -> msgspec.Raw:
@@ -233,11 +234,14 @@ def test_an_error_in_a_message_names_the_message_and_the_field(
 
 @pytest.mark.parametrize("url", ["https://h/a.png", "http://h/a.png", "data:image/png;base64,AA=="])
 def test_an_image_is_an_http_or_data_url(url: str) -> None:
-    check_images(
-        raws(
-            [HELLO, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
-        )
-    )
+    part = {"type": "image_url", "image_url": {"url": url}}
+    messages = raws([HELLO, {"role": "user", "content": [part]}])
+    remote = check_images(messages, most_remote=1)
+    assert remote == (() if url.startswith("data:") else (Remote(1, 0, url),))
+    if remote:
+        with pytest.raises(ApiError) as caught:
+            check_images(messages)
+        assert caught.value.body.param == "messages[1].content[0].image_url.url"
 
 
 @pytest.mark.parametrize(
