@@ -11,6 +11,7 @@ from greenroom.actors.channels.channel import (
     LogprobsDelta,
     OfChoice,
     Stamp,
+    TextDelta,
     ToolCallStart,
     Usage,
 )
@@ -22,6 +23,7 @@ from greenroom.http.deltas import Likelihoods, delta_of, finish_of, usage_of
 _encoder = msgspec.json.Encoder()
 
 _DONE = b"[DONE]"
+_NO_WORDS = b'"delta":{"content":""'
 
 
 def frame(data: bytes) -> bytes:
@@ -42,6 +44,11 @@ class _Choice:
         self.has_role = False
         self.custom: set[int] = set()
         self.likelihoods = Likelihoods()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its next chunk has nothing but what it adds."""
+        return self.has_role and not self.likelihoods.waits
 
 
 class ChunkEncoder:
@@ -75,6 +82,7 @@ class ChunkEncoder:
         self._tier: str | UnsetType = UNSET
         self._fingerprint: str | UnsetType = UNSET
         self._first = _Choice(0)
+        self._around: tuple[bytes, bytes] | None = None
         self._others: dict[int, _Choice] = {}
 
     def accept(self, _: TurnAccepted) -> bytes:
@@ -84,18 +92,23 @@ class ChunkEncoder:
     def start(self, started: TurnStarted) -> bytes:
         """Learn which answer it is; what there is to say of that is in every chunk."""
         self._id, self._model, self._created = identity_of(started)
+        self._around = None
         return b""
 
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""
         pieces: list[bytes] = []
         for delta in deltas:
+            if isinstance(delta, TextDelta) and self._first.is_plain:
+                pieces.append(self._words(delta.text))
+                continue
             match delta:
                 case OfChoice(index, inner):
                     choice = self._others.setdefault(index, _Choice(index))
                     pieces += self._tell(choice, inner)
                 case Stamp(fingerprint, tier):
                     self._fingerprint, self._tier = fingerprint or UNSET, tier or UNSET
+                    self._around = None
                 case Usage() | Keepsake() | Finish():
                     msg = "the end of a turn is told by TurnEnded, not by progress"
                     raise AssertionError(msg)
@@ -120,6 +133,15 @@ class ChunkEncoder:
         if self._events <= self._starting_after:
             return b""
         return (b"id: %d\n" % self._events if self._event_ids else b"") + frame(data)
+
+    def _words(self, text: str) -> bytes:
+        """Encode text as `_tell` does: of such chunks, of which there are most, all else is the same."""
+        if self._around is None:
+            choice = wire.ChunkChoice(delta=wire.Delta(content=""))
+            before, after = self._encoded((choice,), self._usage).split(_NO_WORDS)
+            self._around = before + _NO_WORDS[:-2], after
+        before, after = self._around
+        return self._event(before + _encoder.encode(text) + after)
 
     def _tell(self, choice: _Choice, delta: ChoiceDelta) -> list[bytes]:
         if isinstance(delta, LogprobsDelta):
@@ -156,6 +178,13 @@ class ChunkEncoder:
         choices: tuple[wire.ChunkChoice, ...],
         usage: wire.CompletionUsage | UnsetType | None,
     ) -> bytes:
+        return self._event(self._encoded(choices, usage))
+
+    def _encoded(
+        self,
+        choices: tuple[wire.ChunkChoice, ...],
+        usage: wire.CompletionUsage | UnsetType | None,
+    ) -> bytes:
         chunk = wire.Chunk(
             id=self._id,
             created=self._created,
@@ -165,4 +194,4 @@ class ChunkEncoder:
             service_tier=self._tier,
             system_fingerprint=self._fingerprint,
         )
-        return self._event(_encoder.encode(chunk))
+        return _encoder.encode(chunk)

@@ -75,6 +75,25 @@ def test_text_is_role_content_finish_and_done() -> None:
     )
 
 
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.booleans(),
+)
+def test_chunks_of_text_differ_in_their_text_alone(
+    texts: list[str], model: str, usage: bool
+) -> None:
+    encoder = ChunkEncoder(include_usage=usage)
+    encoder.start(TurnStarted('"delta":{"content":""', STARTED.served, model, 7))
+    told = encoder.progress(tuple(map(TextDelta, texts)))
+    role, *chunks = (json.loads(event[6:]) for event in told.decode().split("\n\n") if event)
+    for text, chunk in zip(texts, chunks, strict=True):
+        (told_choice,) = chunk["choices"]
+        assert told_choice["delta"] == {"content": text}
+        told_choice["delta"] = {"role": "assistant", "content": ""}
+        assert chunk == role
+
+
 def test_usage_where_it_is_asked_for_is_null_until_a_last_chunk_without_choices() -> None:
     assert streamed([(TextDelta("a"),)], include_usage=True) == (
         lines(TEXT_ROLE, choice('{"content":"a"}'), choice("{}", '"stop"'), usage=',"usage":null')

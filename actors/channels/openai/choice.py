@@ -13,6 +13,7 @@ from greenroom.actors.channels.channel import (
     AnnotationsDelta,
     AudioDelta,
     ChoiceDelta,
+    Delta,
     Finish,
     FinishReason,
     ReasoningDelta,
@@ -72,9 +73,8 @@ class ChoiceReader:
         """Whether any tool call came."""
         return bool(self._calls)
 
-    def take(self, choice: Choice) -> list[ChoiceDelta]:
-        """Return what a fragment brings; raises `GaveUp`, `BadCalls` or `NotAChunk`."""
-        out: list[ChoiceDelta] = []
+    def take(self, choice: Choice, out: list[Delta]) -> None:
+        """Add what a fragment brings to `out`; raises `GaveUp`, `BadCalls` or `NotAChunk`."""
         self.answered = True
         if self._tells_logprobs and choice.logprobs:
             told = fields(choice.logprobs)
@@ -82,13 +82,14 @@ class ChoiceReader:
             out += logprobs_of(told.get("refusal"), refusal=True)
         if message := choice.delta or choice.message:
             self._take_message(message, out)
+        if not choice.finish_reason:
+            return
         # Gemini adds its own name of the reason behind a colon.
-        name = (choice.finish_reason or "").lower().partition(":")[0]
+        name = choice.finish_reason.lower().partition(":")[0]
         if name in _GAVE_UP:
             raise GaveUp
         if name and self.reason in {None, FinishReason.STOP}:
             self.reason = _REASONS.get(name, FinishReason.STOP)
-        return out
 
     def flush(self) -> list[ChoiceDelta]:
         """Return the text that was held back, nothing more of which can come."""
@@ -107,7 +108,7 @@ class ChoiceReader:
         out.append(Finish(reason))
         return out
 
-    def _take_message(self, message: Message, out: list[ChoiceDelta]) -> None:
+    def _take_message(self, message: Message, out: list[Delta]) -> None:
         reasoning, said = _content(message)
         if reasoning:
             # A server that sends thinking apart sends no tags.
@@ -119,8 +120,14 @@ class ChoiceReader:
             out.append(RefusalDelta(message.refusal))
         if message.audio:
             out += _audio(fields(message.audio))
-        if cited := [item for item in items(message.annotations) if fields(item)]:
-            out.append(AnnotationsDelta(msgspec.json.encode(cited)))
+        if message.annotations:
+            cited = [item for item in items(message.annotations) if fields(item)]
+            if cited:
+                out.append(AnnotationsDelta(msgspec.json.encode(cited)))
+        if message.tool_calls or message.function_call:
+            self._take_calls(message, out)
+
+    def _take_calls(self, message: Message, out: list[Delta]) -> None:
         calls = [read_call(keys) for keys in message.tool_calls or ()]
         if message.function_call and not calls and not self._modern_calls:
             calls = [Call(index=0, function=message.function_call)]

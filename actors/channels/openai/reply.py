@@ -10,6 +10,7 @@ reason, and some count tokens in every chunk.
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import cast
 
 import msgspec
 
@@ -185,17 +186,19 @@ class OpenAIDecoder:
         if message := choice.delta or choice.message:
             self._thinking.take(message)
         try:
-            out += self._first.take(choice)
+            self._first.take(choice, out)
         except GaveUp:
             raise self._gave_up() from None
 
     def _take_other(self, index: int, choice: Choice, out: list[Delta]) -> None:
         other = self._others.get(index)
         if other is not None:
+            told: list[Delta] = []
             try:
-                out += _of(index, other.take(choice))
+                other.take(choice, told)
             except GaveUp:
                 raise self._gave_up() from None
+            out += _of(index, cast("list[ChoiceDelta]", told))
 
     def _gave_up(self) -> TurnFailed:
         return self._errors.broken("gave up its answer in the middle")
