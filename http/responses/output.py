@@ -60,10 +60,10 @@ class Output:
                 assert self._call is not None, "fragments follow their call"  # noqa: S101
                 return [self._call.argue(fragment)]
             case Finish() | Usage() | Keepsake() | Stamp():
-                return []
+                pass
             case LogprobsDelta() | AnnotationsDelta() | AudioDelta() | OfChoice():
-                # No response is asked for these: their fields are refused, or have no place here.
-                return []
+                pass  # no response is asked for these: their fields are refused, or have no place here
+        return []
 
     def close(self, status: ItemStatus) -> list[Event]:
         """End what is open."""
