@@ -9,16 +9,20 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
+from greenroom.actors.channels.embedding import Embedding
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
+from greenroom.actors.embedding import Vectors, embed
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
@@ -29,6 +33,9 @@ from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.turn import ELSEWHERE, Route, Submit, TurnEvent, TurnRequest
 from greenroom.actors.turns import Turns
 from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, ReplyStream, System
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
@@ -74,14 +81,17 @@ class House:
         rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
         providers: tuple[Ref[ProviderMessage], ...],
+        upstreams: Upstreams,
         store: Store,
         counts: Callable[[], Counts] = Counts,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
+        self._upstreams = upstreams
         self.actor_counts = counts
         self.archive = Archive(store, rooms)
+        self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
@@ -121,7 +131,8 @@ class House:
             rooms[agent.id] = Rooms(agent, settings.sessions, surroundings)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        return cls(settings, rooms, tuple(refs), tuple(providers.values()), store, system.counts)
+        refs_of = tuple(refs), tuple(providers.values())
+        return cls(settings, rooms, *refs_of, upstreams, store, system.counts)
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
@@ -181,6 +192,12 @@ class House:
             key = rooms.recent.session_of(turn.sender, selection.session)
             return rooms.passing.address(key).stream(Submit(turn))
         return rooms.sessions.address(selection.session).stream(Submit(turn))
+
+    async def embed(
+        self, selection: Selection, wanted: Embedding, log: "FilteringBoundLogger"
+    ) -> Vectors:
+        """Have the selected model embed; raises `TurnFailed`."""
+        return await embed(self._upstreams, selection.route, wanted, log)
 
     def ways(self, ways: Sequence[Way]) -> tuple[Way, ...]:
         """Return where a turn is to be tried that gets a session of its own by the last of `ways`.

@@ -126,7 +126,7 @@ class Ledger:
         end = end_of(item.turn, planned.plan.added, item.recording, failure, cost=cost, now=now)
         stands = bool(end.entries) or planned.past.keeps_summary(planned.plan)
         cut = await self._journal.end(planned, end)
-        return Closed(outcome_of(end), stands, cut)
+        return Closed(outcome_of(end, item.recording.answered), stands, cut)
 
     async def end_unbegun(self, item: Item, why: Failure, now: float) -> None:
         """Append the end of a turn that never ran, if its acceptance is there."""

@@ -18,7 +18,10 @@ LEFT = Failure(FailureKind.INTERRUPTED, "The client left before the answer was w
 
 
 class Recording:
-    """One turn's events, from its first on; `outcome` is set once they are kept."""
+    """One turn's events, from its first on; `outcome` is set once they are kept.
+
+    `answered` is when the model had ended, by trio's clock.
+    """
 
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
         self._cancels = on_disconnect is OnDisconnect.CANCEL
@@ -30,6 +33,7 @@ class Recording:
         self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
         self.stopped: Failure | None = None
+        self.answered: float | None = None
         self.keeps = True
         self.outcome: TurnEnded | Failure | None = None
 

@@ -10,7 +10,7 @@ import trio
 
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.calling import Bill, Caller, Upstreams
-from greenroom.actors.channels.channel import Deltas, Finish, Usage
+from greenroom.actors.channels.channel import Deltas, Finish, Notes, Usage
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.draft import Draft
 from greenroom.actors.entries import Keepsake, SummaryEntry
@@ -84,6 +84,8 @@ class Run(Actor[Begin]):
         self._bill = Bill()
         self._summed_up: SummedUp | None = None
         self._guessed = 0
+        self._called = 0.0
+        self._limits: dict[str, str] = {}
 
     async def receive(self, message: Begin) -> None:
         recording = self._recording
@@ -103,7 +105,8 @@ class Run(Actor[Begin]):
     async def _converse(self, caller: Caller) -> Failure | None:
         attempts = self._attempts
         await self._shorten(self._draft.due(), caller, self._turn.route)
-        deadline = trio.current_time() + self._upstreams.patience
+        self._called = trio.current_time()
+        deadline = self._called + self._upstreams.patience
         while True:
             route = attempts.begin()
             prompt = self._draft.prompt()
@@ -114,7 +117,8 @@ class Run(Actor[Begin]):
 
             left = deadline - trio.current_time()
             first_by = deadline - left * (1 - _SHARE) if attempts.has_others else deadline
-            made = await caller.call(route, prompt, take, first_by=first_by)
+            made = await caller.call(route, prompt, take, first_by=first_by, hear=self._hear)
+            self._recording.answered = trio.current_time()
             failure = made.failure
             if failure is None or self._recording.started is not None:
                 return failure
@@ -141,11 +145,22 @@ class Run(Actor[Begin]):
 
     # What the model says
 
+    def _hear(self, notes: Notes) -> None:
+        self._limits = notes.limits
+
     async def _take(self, deltas: Deltas, route: Route) -> None:
         recording = self._recording
         if recording.started is None:
             turn, served = self._turn, Served(route, self._attempts.count)
-            event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
+            event = TurnStarted(
+                turn.id,
+                served,
+                turn.model,
+                turn.created,
+                self._ahead,
+                self._limits,
+                self._called,
+            )
             recording.start(event)
             if self._port is not None:
                 await self._port.send(event)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from greenroom.actors.entries import (
+    UNNAMED,
     AssistantEntry,
     Content,
     TextPart,
@@ -100,7 +101,7 @@ class Transcript:
             raise EarlierNeeded
         last = sent[-1].param if sent else "messages"
         waiting = _open_calls(self._entries, keep)
-        return Plan(keep, tuple(_joined(waiting, sent[matched:], last)))
+        return Plan(keep, tuple(_joined(waiting, sent[matched:], last, keep)))
 
     def append(self, sent: Sequence[Sent], *, complete: bool = True) -> Plan:
         """Plan the turn that adds all of `sent` behind what is here, whatever it repeats.
@@ -113,7 +114,7 @@ class Transcript:
         last = sent[-1].param if sent else "input"
         keep = len(self._entries)
         waiting = _open_calls(self._entries, keep)
-        return Plan(keep, tuple(_joined(waiting, sent, last, complete=complete)))
+        return Plan(keep, tuple(_joined(waiting, sent, last, keep, complete=complete)))
 
     def replace(self, keep: int, entries: Sequence[TranscriptEntry]) -> None:
         """Have `entries` follow the first `keep`, whatever followed them."""
@@ -160,28 +161,53 @@ class Transcript:
 
 
 def _joined(
-    waiting: list[str], new: Sequence[Sent], last: str, *, complete: bool = True
+    waiting: list[str], new: Sequence[Sent], last: str, start: int, *, complete: bool = True
 ) -> Iterator[TranscriptEntry]:
-    """Yield `new` with the results that the session's calls `waiting` are due.
+    """Yield `new`, from place `start` on, with the results that the session's calls `waiting` are due.
 
-    `last` is the end's place.
+    `last` is the end's place. A call without an id gets one, and a result without one is that of the
+    first call that waits: its client was told of no other.
     """
     from_session = bool(waiting)
-    for item in new:
-        match item.entry:
+    for place, item in enumerate(new, start):
+        entry = item.entry
+        match entry:
             case ToolEntry(call_id=call_id):
-                if call_id not in waiting:
+                unnamed = call_id == UNNAMED and bool(waiting)
+                found = waiting[0] if unnamed else call_id
+                if found not in waiting:
                     raise _no_such_call(item, call_id)
-                waiting.remove(call_id)
-            case UserEntry() | AssistantEntry() as entry:
+                waiting.remove(found)
+                yield msgspec.structs.replace(entry, call_id=found) if unnamed else entry
+                if unnamed:
+                    yield from _abandoned(waiting)
+                    waiting = []
+            case UserEntry() | AssistantEntry():
                 if waiting and not from_session:
                     raise _unanswered(item.param, waiting)
-                yield from (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in waiting)
-                calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
-                waiting, from_session = [call.id for call in calls], False
-        yield item.entry
+                yield from _abandoned(waiting)
+                waiting, from_session = [], False
+                if isinstance(entry, AssistantEntry):
+                    entry = _named(entry, place)
+                    waiting = [call.id for call in entry.tool_calls]
+                yield entry
     if waiting and complete:
         raise _unanswered(last, waiting)
+
+
+def _abandoned(calls: Sequence[str]) -> Iterator[ToolEntry]:
+    return (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in calls)
+
+
+def _named(entry: AssistantEntry, place: int) -> AssistantEntry:
+    """Return an answer whose call has an id: one that its place in the transcript gives it."""
+    if not any(call.id == UNNAMED for call in entry.tool_calls):
+        return entry
+    calls = tuple(
+        msgspec.structs.replace(call, id=f"call_function_{place}") if call.id == UNNAMED else call
+        for call in entry.tool_calls
+    )
+    return msgspec.structs.replace(entry, tool_calls=calls)
 
 
 def _open_calls(entries: Sequence[TranscriptEntry], upto: int) -> list[str]:
@@ -245,7 +271,7 @@ def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
                 _canonical(ours.content) == _canonical(theirs.content)
             )
         case ToolEntry(), ToolEntry():
-            return ours.call_id == theirs.call_id and (
+            return theirs.call_id in {ours.call_id, UNNAMED} and (
                 _canonical(ours.content) == _canonical(theirs.content)
             )
         case AssistantEntry(), AssistantEntry():
@@ -255,6 +281,9 @@ def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
 
 
 def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
+    if theirs.speech is not None and not theirs.text:
+        # Its client has the sound's name in the transcript's place.
+        return ours.speech is not None and ours.speech.id == theirs.speech.id
     mine, yours = (ours.text or "").strip(), (theirs.text or "").strip()
     if ours.interrupted and not theirs.tool_calls:
         # How much of a cut answer reached its client is not known here.
@@ -267,7 +296,9 @@ def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
 
 
 def _same_call(ours: ToolCall, theirs: ToolCall) -> bool:
-    if (ours.id, ours.name, ours.kind) != (theirs.id, theirs.name, theirs.kind):
+    if (ours.name, ours.kind) != (theirs.name, theirs.kind):
+        return False
+    if theirs.id not in {ours.id, UNNAMED}:
         return False
     # What a client leaves out of a call, or adds to it, makes it no other one.
     if ours.arguments == theirs.arguments:

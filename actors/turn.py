@@ -80,7 +80,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     which ends with it; one that is asked `once` is known again in a session of its own, and begins that
     anew. The client of a `streamed` turn sees the answer while it comes, so what it has seen is kept if
     the answer is cut; otherwise nothing of it is. `model` is the client's spelling and `created` the Unix
-    seconds of its answer, as every replay tells them.
+    seconds of its answer, as every replay tells them. `metadata` is the client's own.
 
     What `appends` is all new, whatever of the transcript it repeats, and `places` says where each entry
     stood in the request, if not among its messages. A turn that `follows` another is refused with the
@@ -113,6 +113,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     whole: bool = False
     announced: bool = False
     lasts: float | None = None
+    metadata: dict[str, str] = {}
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -138,7 +139,9 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     """The model has said its first word, or ended without one.
 
     `model` and `created` are those of the request that made the turn, which a reader that comes later
-    may not be. `ahead` is how many turns were before it when it came.
+    may not be. `ahead` is how many turns were before it when it came. `limits` are the upstream's, as
+    `Notes` has them. `called` is when a model was first asked, by trio's clock; a turn that has ended
+    does not tell it again.
     """
 
     turn: str
@@ -146,6 +149,8 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     model: str = ""
     created: int = 0
     ahead: int = 0
+    limits: dict[str, str] = {}
+    called: float | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
@@ -158,13 +163,15 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="ended"):
     """The answer is whole, and kept in the transcript; the last event of a turn.
 
     `cost` is money by the configuration's prices, None where the model has none. `ended` is when, in Unix
-    seconds.
+    seconds. `answered` is when the model had ended, by trio's clock; a turn that is told again does not
+    tell that.
     """
 
     reason: FinishReason
     usage: Usage
     cost: float | None = None
     ended: float = 0.0
+    answered: float | None = None
 
 
 TurnEvent = TurnAccepted | TurnStarted | Progress | TurnEnded

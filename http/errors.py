@@ -106,7 +106,7 @@ _POINTLESS_TO_RETRY = {
 def of_failure(failure: Failure) -> ApiError:
     """Translate a turn's failure."""
     status, type_, code, before = _TABLE[failure.kind]
-    headers: dict[str, str] = {}
+    headers = {f"x-ratelimit-{name}": value for name, value in failure.limits.items()}
     if failure.retry_after is not None:
         headers["retry-after-ms"] = str(max(1, round(failure.retry_after * 1000)))
         seconds = f"{max(failure.retry_after, 0.001):.3f}"

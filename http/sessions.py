@@ -17,15 +17,8 @@ from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
 from greenroom.http.errors import of_exception
 from greenroom.http.exchange import JSON_TYPE, ClientGone, Exchange, Receive, Scope, Send
-from greenroom.http.paths import (
-    Parameters,
-    flag_of,
-    not_allowed,
-    number_of,
-    parameters_of,
-    segments_of,
-    unknown_url,
-)
+from greenroom.http.parameters import Parameters, flag, number, parameters_of, whole
+from greenroom.http.paths import not_allowed, segments_of, unknown_url
 from greenroom.http.session_objects import (
     Cancelled,
     Deleted,
@@ -144,12 +137,12 @@ class Sessions:
 
     async def transcript(self, name: SessionName, parameters: Parameters) -> _Answer:
         """Return a page of what was said."""
-        limit = int(number_of(parameters, "limit", 100, least=1, most=_MOST))
+        limit = whole(parameters, "limit", 100, least=1, most=_MOST)
         entries = await self._house.archive.transcript(
             name,
-            after=int(number_of(parameters, "after", 0)),
+            after=whole(parameters, "after", 0),
             limit=limit + 1,
-            cut=flag_of(parameters, "cut"),
+            cut=flag(parameters, "cut"),
         )
         return 200, transcript_of(entries, limit)
 
@@ -180,12 +173,12 @@ def _query(parameters: Parameters) -> Query:
         active_since=_time(parameters, "active_since"),
         active_before=_time(parameters, "active_before"),
         after=parameters.get("after") or None,
-        limit=int(number_of(parameters, "limit", 100, least=1, most=_MOST)),
+        limit=whole(parameters, "limit", 100, least=1, most=_MOST),
     )
 
 
 def _time(parameters: Parameters, name: str) -> float | None:
-    return number_of(parameters, name, 0.0) if name in parameters else None
+    return number(parameters, name, 0.0) if name in parameters else None
 
 
 async def _lines(body: bytes) -> AsyncGenerator[bytes]:

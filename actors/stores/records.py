@@ -85,6 +85,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     keep_to: int | None
     added: tuple[TranscriptEntry, ...]
     request: bytes | None = None
+    metadata: dict[str, str] = {}
 
 
 class TurnEnd(msgspec.Struct, frozen=True):

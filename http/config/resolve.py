@@ -12,6 +12,7 @@ from greenroom.http.config.configuration import (
     FailureLimits,
     Gateway,
     HttpLimits,
+    ImageLimits,
     LogFormat,
     Logging,
 )
@@ -69,6 +70,7 @@ def _gateway(
         gateway.http.limits,
         gateway.auth.rate_limit,
     )
+    images = endpoints.chat_completions.images
     return Gateway(
         host=host,
         port=resolve_port(gateway, port, environ, findings),
@@ -90,6 +92,15 @@ def _gateway(
             first_event=limits.first_event_seconds,
             shutdown=limits.shutdown_seconds,
             max_json_depth=limits.max_json_depth,
+        ),
+        images=ImageLimits(
+            allow_url=images.allow_url,
+            url_allowlist=images.url_allowlist,
+            max_urls=images.max_urls,
+            max_bytes=images.max_bytes,
+            max_redirects=images.max_redirects,
+            timeout=images.timeout_ms / 1000,
+            allowed_types=images.allowed_mimes,
         ),
     )
 

@@ -28,14 +28,8 @@ from greenroom.http.exchange import (
     Scope,
     Send,
 )
-from greenroom.http.paths import (
-    Parameters,
-    not_allowed,
-    parameters_of,
-    segments_of,
-    unknown_url,
-    values_of,
-)
+from greenroom.http.parameters import Parameters, parameters_of, values_of
+from greenroom.http.paths import not_allowed, segments_of, unknown_url
 from greenroom.http.responses.create import tell_failure
 from greenroom.http.responses.fields import check_include, check_metadata
 from greenroom.http.responses.finding import conversation_info

@@ -9,7 +9,8 @@ from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import House, Taken
 from greenroom.actors.turn import ELSEWHERE, TurnAccepted
 from greenroom.http.access import Record
-from greenroom.http.answering import Answering, Going, headers_of
+from greenroom.http.answer_headers import headers_of
+from greenroom.http.answering import Answering, Going
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
 from greenroom.http.exchange import JSON_TYPE, Exchange

@@ -17,7 +17,8 @@ from greenroom.actors.selection import Selection
 from greenroom.actors.turn import Route, TurnAccepted
 from greenroom.actors.turns import Found
 from greenroom.http.access import Record, record_of
-from greenroom.http.answering import Answering, Going, headers_of
+from greenroom.http.answer_headers import headers_of
+from greenroom.http.answering import Answering, Going
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
 from greenroom.http.errors import INVALID_REQUEST, NO_RETRY, ApiError, invalid
@@ -31,16 +32,14 @@ from greenroom.http.exchange import (
     Scope,
     Send,
 )
-from greenroom.http.paths import (
+from greenroom.http.parameters import (
     Parameters,
-    flag_of,
-    not_allowed,
-    number_of,
+    flag,
     parameters_of,
-    segments_of,
-    unknown_url,
     values_of,
+    whole,
 )
+from greenroom.http.paths import not_allowed, segments_of, unknown_url
 from greenroom.http.responses.asked import Asked, decode_asked
 from greenroom.http.responses.create import Creating, tell_failure
 from greenroom.http.responses.encoder import EventEncoder
@@ -133,10 +132,10 @@ class Responses:
     async def retrieve(self, one: _One) -> None:
         """Return it as it is, or its events."""
         asked = _asked(one.found)
-        if not flag_of(one.parameters, "stream"):
+        if not flag(one.parameters, "stream"):
             await _respond(one.exchange, response_as_it_is(one.found, asked))
             return
-        after = int(number_of(one.parameters, "starting_after", -1))
+        after = whole(one.parameters, "starting_after", -1)
         encoder = EventEncoder(asked, starting_after=None if after < 0 else after)
         one.record.stream = True
         await self._answering.while_there(

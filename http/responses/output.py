@@ -7,10 +7,15 @@ another one begins; but a call, whose arguments some servers mix with text, only
 from collections.abc import Iterator
 
 from greenroom.actors.channels.channel import (
+    AnnotationsDelta,
+    AudioDelta,
     Delta,
     Finish,
+    LogprobsDelta,
+    OfChoice,
     ReasoningDelta,
     RefusalDelta,
+    Stamp,
     TextDelta,
     ToolCallArguments,
     ToolCallStart,
@@ -54,7 +59,10 @@ class Output:
             case ToolCallArguments(_, fragment):
                 assert self._call is not None, "fragments follow their call"  # noqa: S101
                 return [self._call.argue(fragment)]
-            case Finish() | Usage() | Keepsake():
+            case Finish() | Usage() | Keepsake() | Stamp():
+                return []
+            case LogprobsDelta() | AnnotationsDelta() | AudioDelta() | OfChoice():
+                # No response is asked for these: their fields are refused, or have no place here.
                 return []
 
     def close(self, status: ItemStatus) -> list[Event]:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from greenroom.http.errors import INVALID_REQUEST, ApiError, invalid
-from greenroom.http.paths import Parameters, number_of
+from greenroom.http.parameters import Parameters, whole
 from greenroom.http.responses.objects import ItemList
 from greenroom.http.responses.shown import Shown
 
@@ -27,7 +27,7 @@ def page_of(parameters: Parameters) -> Page:
     Raises:
         ApiError: 400, naming one of them.
     """
-    limit = int(number_of(parameters, "limit", 20, least=1, most=_MOST))
+    limit = whole(parameters, "limit", 20, least=1, most=_MOST)
     match parameters.get("order", "desc"):
         case "asc":
             return Page(parameters.get("after") or None, limit, "asc")

@@ -356,4 +356,4 @@ def closed_house() -> House:
     upstreams = Upstreams({}, settings.patience, Random(1))
     nobody = Surroundings(upstreams, a_store(), trio.current_time)
     rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
-    return House(settings, rooms, (), (), a_store())
+    return House(settings, rooms, (), (), upstreams, a_store())
