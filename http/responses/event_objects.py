@@ -1,5 +1,7 @@
 """The events of a streamed response, each with its place in the stream; source: as in `objects`."""
 
+from msgspec import Raw
+
 from greenroom.http.responses.objects import Item, OutputPart, Response, SummaryText, Typed
 
 
@@ -101,6 +103,15 @@ class TextDone(OfPart, frozen=True, kw_only=True, tag="response.output_text.done
 
     text: str
     logprobs: tuple[()] = ()
+
+
+class AnnotationAdded(
+    OfPart, frozen=True, kw_only=True, tag="response.output_text.annotation.added"
+):
+    """What a text cites."""
+
+    annotation_index: int
+    annotation: Raw
 
 
 class RefusalDelta(OfPart, frozen=True, kw_only=True, tag="response.refusal.delta"):

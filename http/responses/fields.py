@@ -32,6 +32,10 @@ _REFUSED: dict[str, tuple[tuple[object, ...], str]] = {
     "background_options": (({}, {"completion_window": "soonest"}), "turns run as soon as they can"),
     "image": (({},), "images go to the model as they are"),
     "access_programs": (({},), "the provider's account decides that"),
+    "n": ((1,), "a response has one answer"),
+    "logprobs": ((False,), "log probabilities are not told here"),
+    "modalities": ((["text"],), "a response is text"),
+    "audio": ((), "a response is text"),
 }
 _MOVED = {
     "messages": "input",

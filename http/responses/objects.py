@@ -23,7 +23,7 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 class OutputText(Typed, frozen=True, kw_only=True, tag="output_text"):
     """Text of the model's."""
 
-    annotations: tuple[()] = ()
+    annotations: tuple[Raw, ...] = ()
     logprobs: tuple[()] = ()
     text: str
 

@@ -5,6 +5,7 @@ another one begins; but a call, whose arguments some servers mix with text, only
 """
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from greenroom.actors.channels.channel import (
     AnnotationsDelta,
@@ -44,26 +45,31 @@ class Output:
 
     def take(self, delta: Delta) -> list[Event]:
         """Add a delta."""
+        told: list[Event] = []
         match delta:
             case TextDelta(text):
-                return self._say(text, is_refusal=False)
+                told = self._say(text, is_refusal=False)
             case RefusalDelta(text):
-                return self._say(text, is_refusal=True)
+                told = self._say(text, is_refusal=True)
+            case AnnotationsDelta(cited):
+                told = self._cite(cited)
             case ReasoningDelta(text):
-                return self._think(text)
+                told = self._think(text)
             case ToolCallStart(index):
                 ended = self.close("completed")
                 id_ = str(ItemId("ctc" if delta.custom else "fc", self._turn, index=index))
                 self._call = OpenCall(id_, len(self._items), self._numbers, delta)
-                return [*ended, self._begin(self._call)]
+                told = [*ended, self._begin(self._call)]
             case ToolCallArguments(_, fragment):
                 assert self._call is not None, "fragments follow their call"  # noqa: S101
-                return [self._call.argue(fragment)]
+                told = [self._call.argue(fragment)]
             case Finish() | Usage() | Keepsake() | Stamp():
                 pass
-            case LogprobsDelta() | AnnotationsDelta() | AudioDelta() | OfChoice():
+            case LogprobsDelta() | AudioDelta() | OfChoice():
                 pass  # no response is asked for these: their fields are refused, or have no place here
-        return []
+            case _:
+                assert_never(delta)
+        return told
 
     def close(self, status: ItemStatus) -> list[Event]:
         """End what is open."""
@@ -79,13 +85,21 @@ class Output:
         return tuple(item.item() for item in self._items)
 
     def _say(self, text: str, *, is_refusal: bool) -> list[Event]:
-        begun: list[Event] = []
-        message = self._open
-        if not isinstance(message, OpenMessage):
-            ended = [] if message is None else message.end("completed")
-            message = self._open = OpenMessage(self._id("msg"), len(self._items), self._numbers)
-            begun = [*ended, self._begin(message)]
+        message, begun = self._message()
         return [*begun, *message.say(text, is_refusal=is_refusal)]
+
+    def _cite(self, cited: bytes) -> list[Event]:
+        message, begun = self._message()
+        return [*begun, *message.cite(cited)]
+
+    def _message(self) -> tuple[OpenMessage, list[Event]]:
+        """Return the message that is open, or one that begins."""
+        message = self._open
+        if isinstance(message, OpenMessage):
+            return message, []
+        ended = [] if message is None else message.end("completed")
+        message = self._open = OpenMessage(self._id("msg"), len(self._items), self._numbers)
+        return message, [*ended, self._begin(message)]
 
     def _think(self, text: str) -> list[Event]:
         begun: list[Event] = []

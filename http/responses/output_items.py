@@ -29,6 +29,8 @@ from greenroom.http.responses.objects import (
 )
 
 _encode = msgspec.json.Encoder().encode
+_annotations = msgspec.json.Decoder(list[dict[str, Raw]])
+_fields = msgspec.json.Decoder(dict[str, Raw])
 
 
 class OpenItem(ABC):
@@ -72,33 +74,48 @@ class OpenMessage(OpenItem):
 
     def __init__(self, id_: str, index: int, numbers: Iterator[int]) -> None:
         super().__init__(id_, index, numbers)
-        self._parts: list[tuple[bool, list[str]]] = []
+        self._parts: list[_OpenPart] = []
 
     def say(self, text: str, *, is_refusal: bool) -> list[Event]:
         """Add text, or what refuses."""
-        told: list[Event] = []
-        if not self._parts or self._parts[-1][0] is not is_refusal:
-            told += self.close()
-            self._parts.append((is_refusal, []))
-            told.append(self._of_part(events.PartAdded, part=_part(is_refusal, "")))
-        self._parts[-1][1].append(text)
+        begun = self._part(is_refusal=is_refusal)
+        self._parts[-1].pieces.append(text)
         kind = events.RefusalDelta if is_refusal else events.TextDelta
-        return [*told, self._of_part(kind, delta=text)]
+        return [*begun, self._of_part(kind, delta=text)]
+
+    def cite(self, annotations: bytes) -> list[Event]:
+        """Add to what its text cites, a JSON list of chat completions' annotations."""
+        told = self._part(is_refusal=False)
+        cited = self._parts[-1].cited
+        for annotation in map(_flat, _annotations.decode(annotations)):
+            added = self._of_part(
+                events.AnnotationAdded, annotation_index=len(cited), annotation=annotation
+            )
+            cited.append(annotation)
+            told.append(added)
+        return told
 
     def close(self) -> list[Event]:
         if not self._parts:
             return []
-        is_refusal, pieces = self._parts[-1]
-        whole = "".join(pieces)
-        if is_refusal:
-            said = self._of_part(events.RefusalDone, refusal=whole)
+        part = self._parts[-1].part()
+        if isinstance(part, RefusalPart):
+            said = self._of_part(events.RefusalDone, refusal=part.refusal)
         else:
-            said = self._of_part(events.TextDone, text=whole)
-        return [said, self._of_part(events.PartDone, part=_part(is_refusal, whole))]
+            said = self._of_part(events.TextDone, text=part.text)
+        return [said, self._of_part(events.PartDone, part=part)]
 
     def item(self) -> Item:
-        parts = tuple(_part(is_refusal, "".join(pieces)) for is_refusal, pieces in self._parts)
+        parts = tuple(part.part() for part in self._parts)
         return MessageItem(id=self.id, status=self.status, role="assistant", content=parts)
+
+    def _part(self, *, is_refusal: bool) -> list[Event]:
+        """Begin a part, unless one of this kind is the last."""
+        if self._parts and self._parts[-1].is_refusal is is_refusal:
+            return []
+        closed = self.close()
+        self._parts.append(_OpenPart(is_refusal))
+        return [*closed, self._of_part(events.PartAdded, part=self._parts[-1].part())]
 
     def _of_part(self, kind: type[events.OfPart], **fields: Any) -> Event:
         return self._within(kind, content_index=len(self._parts) - 1, **fields)
@@ -196,5 +213,26 @@ def call_item(
     return Raw(_encode(item)[:-1] + b"," + _encode(keys)[1:]) if keys else item
 
 
-def _part(is_refusal: bool, text: str) -> OutputText | RefusalPart:
-    return RefusalPart(refusal=text) if is_refusal else OutputText(text=text)
+class _OpenPart:
+    """A part of a message while it is written: a text with what it cites, or a refusal."""
+
+    def __init__(self, is_refusal: bool) -> None:
+        self.is_refusal = is_refusal
+        self.pieces: list[str] = []
+        self.cited: list[Raw] = []
+
+    def part(self) -> OutputText | RefusalPart:
+        """Return what it is so far."""
+        text = "".join(self.pieces)
+        if self.is_refusal:
+            return RefusalPart(refusal=text)
+        return OutputText(text=text, annotations=tuple(self.cited))
+
+
+def _flat(annotation: dict[str, Raw]) -> Raw:
+    """Return an annotation of chat completions, whose fields stand under its type, as this API has it."""
+    kind = bytes(annotation.get("type", Raw()))
+    for name, value in annotation.items():
+        if kind == _encode(name) and bytes(value).startswith(b"{"):
+            return Raw(_encode({"type": Raw(kind)} | _fields.decode(value)))
+    return Raw(_encode(annotation))

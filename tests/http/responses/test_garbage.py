@@ -54,7 +54,7 @@ GONE: Any = object()
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     found = [path] if path else []
-    kind: type[Any] = type(value)
+    kind: Any = value.__class__
     keys: Any = value if kind is dict else range(len(value)) if kind is list else ()
     for key in keys:
         found += places(value[key], (*path, key))

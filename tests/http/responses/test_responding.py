@@ -7,6 +7,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.channels.channel import (
+    AnnotationsDelta,
     Finish,
     FinishReason,
     ReasoningDelta,
@@ -157,6 +158,21 @@ async def test_thinking_is_a_summary_for_who_asks_for_one() -> None:
         "reasoning_summary_text.done",
         "reasoning_summary_part.done",
     ]
+
+
+async def test_what_a_text_cites_is_told_in_the_words_of_this_api() -> None:
+    cited = b'[{"type":"url_citation","url_citation":{"url":"https://h","title":"H"}},{"type":5}]'
+    play = ((TextDelta("Yes."), AnnotationsDelta(cited)), END)
+    async with site_of(play) as site:
+        whole = await create(site)
+        assert await get(site, f"{ROOT}/{whole['id']}") == whole
+        streamed = await site.post(asked(stream=True), path=ROOT)
+    told = [{"type": "url_citation", "url": "https://h", "title": "H"}, {"type": 5}]
+    assert whole["output"][0]["content"][0]["annotations"] == told
+    added = [event for event in events_of(streamed.body) if "annotation" in event]
+    assert [event["annotation"] for event in added] == told
+    assert [event["annotation_index"] for event in added] == [0, 1]
+    assert {event["type"] for event in added} == {"response.output_text.annotation.added"}
 
 
 async def test_a_refusal_is_a_part_of_its_own() -> None:

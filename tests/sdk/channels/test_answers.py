@@ -206,7 +206,9 @@ def test_who_answered_and_at_what_cost_stands_in_the_headers_and_in_the_log(
     assert (line["model"], line["attempt"], line["cost"]) == (model, 1, 0.004)
 
 
-def test_what_an_api_cannot_do_is_refused_by_name(client: OpenAI, model: str, ask: Ask) -> None:
+def test_several_answers_in_a_session_are_refused_by_name(
+    client: OpenAI, model: str, ask: Ask, fresh: str
+) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
-        ask(client, model, "hello", n=2)
+        ask(client, model, "hello", n=2, extra_headers={"x-openclaw-session-key": fresh})
     assert caught.value.param == "n"
