@@ -142,9 +142,8 @@ def _changed(random: Random, body: dict[str, Any]) -> Any:
         match random.randrange(4):
             case 0:
                 del parent[key]
-            case 1 if isinstance(parent, list):
-                items: list[Any] = parent
-                items.insert(key, deepcopy(random.choice(_ODD)))
+            case 1 if not isinstance(parent, dict):
+                parent.insert(key, deepcopy(random.choice(_ODD)))
             case _:
                 parent[key] = deepcopy(random.choice(_ODD))
     return body

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any, cast
+from typing import Any, TypeGuard
 
 import msgspec
 import pytest
@@ -26,17 +26,24 @@ def validator(name: str) -> Draft202012Validator:
     )
 
 
-def references(node: Any) -> Iterator[str]:
-    """Every reference in a part of the document, whichever names its keys have."""
-    if isinstance(node, dict):
-        inner = cast("dict[str, Any]", node)
-        if isinstance(inner.get("$ref"), str):
-            yield inner["$ref"]
-        for value in inner.values():
+def is_object(node: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(node, dict)
+
+
+def is_list(node: object) -> TypeGuard[list[object]]:
+    return isinstance(node, list)
+
+
+def references(node: object) -> Iterator[str]:
+    """Every reference in a part of the document."""
+    if is_object(node):
+        named = node.get("$ref")
+        if isinstance(named, str):
+            yield named
+        for value in node.values():
             yield from references(value)
-    elif isinstance(node, list):
-        items: list[Any] = node
-        for value in items:
+    elif is_list(node):
+        for value in node:
             yield from references(value)
 
 
