@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -83,6 +83,18 @@ class Store(Protocol):
         Raises:
             SourceMissing: there is nothing to be forked from.
             ValueError: a fork of a session that exists, or the session has had a turn of this id.
+        """
+        ...
+
+    async def step(
+        self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]
+    ) -> None:
+        """Keep what an open turn has done, behind what it had done before, for its end after a crash.
+
+        It proves no fence: whoever owns the session next ends the turn, and then there are no more steps.
+
+        Raises:
+            ValueError: the session has no such turn, or it has ended.
         """
         ...
 

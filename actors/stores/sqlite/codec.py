@@ -95,6 +95,7 @@ def decode_accepted(
     idempotency: str | None,
     added: tuple[TranscriptEntry, ...],
     request: bytes | None,
+    steps: tuple[TranscriptEntry, ...] = (),
 ) -> AcceptedTurn:
     """Return the acceptance of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_accepted, body)
@@ -109,6 +110,7 @@ def decode_accepted(
         keep_to=kept.keep_to,
         added=added,
         request=request,
+        steps=steps,
     )
 
 

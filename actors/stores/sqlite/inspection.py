@@ -57,7 +57,7 @@ def _of_session(
     counted, turned = 0, 0
     for row in _turns(db, id_):
         turned += 1
-        blobs = (row.accepted, row.added, row.ending, row.request)
+        blobs = (row.accepted, row.added, row.ending, row.request, row.steps)
         counted += sum(len(blob) for blob in blobs if blob is not None)
         yield from _of_turn(db, row, began, head)
     if turned != turns:

@@ -41,6 +41,8 @@ class TurnRow(NamedTuple):
     ending: bytes
     replayable: bool
     request: bytes | None
+    steps: bytes | None
+    did: int
 
 
 LAST_TURNS = 64
@@ -237,7 +239,10 @@ def _stored_turn(
 
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
-    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added, row.request)
+    steps = () if row.steps is None else codec.decode_added(row.steps, row.did)
+    return codec.decode_accepted(
+        row.accepted, row.turn, row.idempotency, added, row.request, steps
+    )
 
 
 def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:

@@ -50,7 +50,8 @@ _FIRST = (
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
     # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered
     # behind that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
-    # `request`, as a session's `attributes`, is an API's own, and nothing here reads it.
+    # `request`, as a session's `attributes`, is an API's own, and nothing here reads it. Of an open turn
+    # `steps` are the `did` entries that it has made so far.
     """
     CREATE TABLE turn (
       id INTEGER PRIMARY KEY,
@@ -67,7 +68,9 @@ _FIRST = (
       ended REAL,
       ending BLOB,
       replayable INTEGER,
-      request BLOB
+      request BLOB,
+      steps BLOB,
+      did INTEGER NOT NULL DEFAULT 0
     ) STRICT
     """,
     "CREATE UNIQUE INDEX turn_by_seq ON turn (session, seq)",

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -128,6 +128,11 @@ class SqliteStore:
         return await self._writer.run(
             lambda db: appends.accept(db, name, fence, turn, fork=fork, lasts=lasts)
         )
+
+    async def step(
+        self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]
+    ) -> None:
+        await self._writer.run(lambda db: appends.step(db, name, turn, entries))
 
     async def end(
         self, name: SessionName, fence: Fence, ends: Sequence[TurnEnd]
