@@ -51,6 +51,12 @@ class Answer:
                     # Shown while it happens; it is no part of what was said.
                     self.size += len(text)
 
+    def end_early(self, told: Deltas) -> None:
+        """End it with these words, without the calls that it makes."""
+        self._calls = []
+        self.take(told)
+        self.reason = FinishReason.LENGTH
+
     def entry(self) -> AssistantEntry:
         """Return the answer as it was said."""
         text = "".join(self._text)

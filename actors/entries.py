@@ -62,13 +62,14 @@ class UserEntry(msgspec.Struct, frozen=True, tag="user"):
     """What came from the user's side; a `pinned` entry is kept in every prompt, however long that gets.
 
     One with another `role` instructs: it stays in the transcript, unlike a `SystemEntry`, and a model is
-    shown it as one.
+    shown it as one. An `inner` one came from inside: a reminder, or what was waited for.
     """
 
     content: Content
     name: str | None = None
     pinned: bool = False
     role: Literal["user", "system", "developer"] = "user"
+    inner: bool = False
 
 
 class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):

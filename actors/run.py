@@ -1,22 +1,39 @@
-"""The execution of one turn: call the model, pass on what it says, report how it ended.
+"""The execution of one turn: call the model, pass on what it says, work off its calls, and so on.
 
 A run never decides what becomes of its session: it ends with a result, and the session does the rest.
-Until the first word it may ask again, or ask another model, as `attempts` says; after it nothing is
-switched, for the client has heard who answers.
+Until the first word of an answer it may ask again, or ask another model, as `attempts` says; after it
+nothing is switched. Calls are kept before any of them is begun, and each result once it is there, so that
+a crash leaves no doubt about which tools may have done something.
 """
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 import trio
 
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.calling import Bill, Caller, Upstreams
-from greenroom.actors.channels.channel import Deltas, Finish, Usage
+from greenroom.actors.channels.channel import Deltas, FinishReason, TextDelta
 from greenroom.actors.channels.upstream_errors import TOO_LONG
+from greenroom.actors.closing import store_failure
 from greenroom.actors.draft import Draft
-from greenroom.actors.entries import Keepsake, SummaryEntry
+from greenroom.actors.entries import (
+    AssistantEntry,
+    SummaryEntry,
+    ToolCall,
+    ToolEntry,
+    TranscriptEntry,
+)
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import LEFT, Recording
+from greenroom.actors.settings import Bounds
+from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.summing import sum_up
+from greenroom.actors.telling import Telling
+from greenroom.actors.tools.tool import InnerTool
+from greenroom.actors.tools.toolbox import Toolbox
+from greenroom.actors.tools.working import Workshop
 from greenroom.actors.turn import Progress, Route, Served, TurnEvent, TurnRequest, TurnStarted
 from greenroom.actors.window import Cut
 from greenroom.runtime import Actor, Message, StreamPort
@@ -26,8 +43,6 @@ MAX_ANSWER = 16 * 1024 * 1024
 
 _SHARE = 2 / 3
 """How much of the time for a first word one model may take while another is left to be asked."""
-
-_NOT_TOLD = (Finish, Usage, Keepsake)
 
 
 class Begin(Message, frozen=True):
@@ -39,6 +54,18 @@ class SummedUp(msgspec.Struct, frozen=True):
 
     entries: int
     summary: SummaryEntry
+
+
+class Equipment(msgspec.Struct, frozen=True):
+    """What a run works with: its session's tools, bounds, and journal.
+
+    `keep` makes durable what the turn has done; it raises `StoreFailed` or `Fenced`.
+    """
+
+    session: SessionName
+    toolbox: Toolbox
+    bounds: Bounds
+    keep: Callable[[Sequence[TranscriptEntry]], Awaitable[None]]
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -69,12 +96,16 @@ class Run(Actor[Begin]):
         upstreams: Upstreams,
         recording: Recording,
         port: StreamPort[TurnEvent] | None,
+        equipment: Equipment,
         *,
         time_limit: float,
         ahead: int = 0,
     ) -> None:
         self._turn = turn
         self._attempts = Attempts(turn.route, turn.fallbacks, upstreams.random)
+        self._equipment = equipment
+        self._telling = Telling(turn.tools)
+        self._has_begun = False
         self._draft = draft
         self._upstreams = upstreams
         self._recording = recording
@@ -90,7 +121,7 @@ class Run(Actor[Begin]):
         failure: Failure | None = LEFT
         with recording.scope:
             with trio.move_on_after(self._time_limit) as limit:
-                failure = await self._converse(Caller(self._upstreams, self._bill, self.log))
+                failure = await self._work(Caller(self._upstreams, self._bill, self.log))
             if limit.cancelled_caught:
                 failure = Failure(
                     FailureKind.UPSTREAM_TIMEOUT,
@@ -100,8 +131,38 @@ class Run(Actor[Begin]):
             failure = recording.stopped
         self.stop(RunResult(failure, self._bill.cost, self._guessed, self._summed_up))
 
-    async def _converse(self, caller: Caller) -> Failure | None:
-        attempts = self._attempts
+    async def _work(self, caller: Caller) -> Failure | None:
+        """Have the model answer until it calls no more tools of ours."""
+        recording = self._recording
+        answers = 0
+        while True:
+            tools = self._equipment.toolbox.tools()
+            if failure := self._equip(tools, first=not answers):
+                return failure
+            if failure := await self._answer(caller):
+                return failure
+            answers += 1
+            said = recording.answer
+            calls = said.entry().tool_calls
+            if said.reason is not FinishReason.TOOL_CALLS or not self._inner(calls):
+                return None
+            if limit := self._limit(answers):
+                await self._end_at(limit)
+                return None
+            try:
+                await self._act(said.entry(), tools)
+            except (StoreFailed, Fenced) as error:
+                return store_failure(error).failure
+            if len(self._inner(calls)) < len(calls):
+                recording.wait()
+                return None
+
+    async def _answer(self, caller: Caller) -> Failure | None:
+        """Have the model answer once."""
+        self._has_begun = False
+        attempts = self._attempts = Attempts(
+            self._turn.route, self._turn.fallbacks, self._upstreams.random
+        )
         await self._shorten(self._draft.due(), caller, self._turn.route)
         deadline = trio.current_time() + self._upstreams.patience
         while True:
@@ -116,7 +177,7 @@ class Run(Actor[Begin]):
             first_by = deadline - left * (1 - _SHARE) if attempts.has_others else deadline
             made = await caller.call(route, prompt, take, first_by=first_by)
             failure = made.failure
-            if failure is None or self._recording.started is not None:
+            if failure is None or self._has_begun:
                 return failure
             if failure.code == TOO_LONG and self._summed_up is None:
                 deadline += self._draft.shortening.seconds
@@ -143,6 +204,7 @@ class Run(Actor[Begin]):
 
     async def _take(self, deltas: Deltas, route: Route) -> None:
         recording = self._recording
+        self._has_begun = True
         if recording.started is None:
             turn, served = self._turn, Served(route, self._attempts.count)
             event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
@@ -153,11 +215,74 @@ class Run(Actor[Begin]):
         if answer.size > MAX_ANSWER:
             what = f"The answer is longer than {MAX_ANSWER} characters."
             raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
-        told = _without_the_end(deltas)
+        told = self._telling.told(deltas)
         if told and self._port is not None:
             await self._port.send(Progress(told))
         # What was said is what the client was sent, also where that was cut short.
         answer.take(deltas)
+        recording.add(told)
+
+    # What the model has done
+
+    def _equip(self, tools: Mapping[str, InnerTool], *, first: bool) -> Failure | None:
+        """Have the next prompt offer the tools that there are now; a client forces only the first."""
+        turn, steps = self._turn, self._recording.steps
+        if not tools and not steps:
+            return None
+        if clash := next((tool.name for tool in turn.tools if tool.name in tools), None):
+            what = f"The agent has a tool named {clash!r} of its own; give yours another name."
+            return Failure(FailureKind.INVALID_REQUEST, what, param="tools")
+        choice = turn.tool_choice
+        if not first and choice is not None and choice.mode != "none":
+            choice = None
+        offered = (*turn.tools, *(tool.shown() for tool in tools.values()))
+        self._draft = self._draft.going_on(steps, offered, choice)
+        self._telling.begin(tools.keys())
+        return None
+
+    def _inner(self, calls: Sequence[ToolCall]) -> list[ToolCall]:
+        return [call for call in calls if self._telling.is_inner(call.name)]
+
+    async def _act(self, said: AssistantEntry, tools: Mapping[str, InnerTool]) -> None:
+        """Work off those of an answer's calls that are ours."""
+        recording, keep = self._recording, self._equipment.keep
+        inner = {call.id for call in self._inner(said.tool_calls)}
+        calls = tuple(
+            msgspec.structs.replace(call, inner=call.id in inner) for call in said.tool_calls
+        )
+        step = msgspec.structs.replace(said, tool_calls=calls)
+        await keep((step,))
+        recording.step(step)
+
+        async def done(result: ToolEntry) -> None:
+            await keep((result,))
+            recording.did(result)
+
+        turn = self._turn
+        workshop = Workshop(self._equipment.session, turn.id, turn.depth, self.log)
+        await workshop.work([call for call in calls if call.inner], tools, done)
+
+    def _limit(self, answers: int) -> str | None:
+        """Return which of its bounds the turn has reached, if it has."""
+        bounds, usage = self._equipment.bounds, self._recording.usage
+        if answers >= bounds.steps:
+            return f"{bounds.steps} steps"
+        if bounds.tokens is not None and usage.prompt + usage.completion >= bounds.tokens:
+            return f"{bounds.tokens} tokens"
+        if bounds.cost is not None and (self._bill.cost or 0.0) >= bounds.cost:
+            return f"{bounds.cost:g} of cost"
+        return None
+
+    async def _end_at(self, limit: str) -> None:
+        """End the turn at a limit, and say so; the calls of its last answer are not made."""
+        self.log.info("run.limited", limit=limit)
+        recording = self._recording
+        note = TextDelta(f"[This turn has ended at its limit of {limit}.]")
+        before = bool(recording.answer.entry().text)
+        told = self._telling.told((TextDelta("\n\n"), note) if before else (note,))
+        if self._port is not None:
+            await self._port.send(Progress(told))
+        recording.answer.end_early(told)
         recording.add(told)
 
     # What the model is not shown any more
@@ -179,10 +304,3 @@ class Run(Actor[Begin]):
         assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
         self._summed_up = SummedUp(cut.upto, self._draft.summary)
         return True
-
-
-def _without_the_end(deltas: Deltas) -> Deltas:
-    """Leave out what the client hears only once the turn is kept, and what it never hears."""
-    if any(isinstance(delta, _NOT_TOLD) for delta in deltas):
-        return tuple(delta for delta in deltas if not isinstance(delta, _NOT_TOLD))
-    return deltas

@@ -6,6 +6,7 @@ it runs, and its end is there before its client hears of it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, assert_never
 
 from greenroom.actors.changes import change
@@ -25,7 +26,7 @@ from greenroom.actors.ledger import Ledger
 from greenroom.actors.line import Item, Line
 from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.recording import LEFT, Recording, settle
-from greenroom.actors.run import Begin, Run, RunResult, SummedUp
+from greenroom.actors.run import Begin, Equipment, Run, RunResult, SummedUp
 from greenroom.actors.session_messages import (
     Annotate,
     Append,
@@ -48,6 +49,7 @@ from greenroom.actors.stores.records import (
 )
 from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.tools.toolbox import Toolbox
 from greenroom.actors.turn import (
     ELSEWHERE,
     OnBusy,
@@ -89,6 +91,7 @@ class Session(Actor[SessionMessage]):
         self._agent = agent
         self._limits = limits
         self._surroundings = surroundings
+        self._toolbox = Toolbox(surroundings.hosts_of(agent.id), agent.tools)
         self._recent = recent
         name = SessionName(agent.id, key)
         self._journal = Journal(name, surroundings.store, passes=recent is not None)
@@ -299,27 +302,25 @@ class Session(Actor[SessionMessage]):
         running = await self._ledger.begin(item, sent, now)
         self._line.running = running
         if not item.ahead:
-            self._announce(item)
+            item.announce()
         run = Run(
             turn,
             self._draft(turn, instructions, running.planned),
             self._surroundings.upstreams,
             item.recording,
             item.port,
+            Equipment(
+                self._journal.name,
+                self._toolbox,
+                self._agent.bounds,
+                partial(self._journal.step, turn.id),
+            ),
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
         ref = await self._begin_child(run, turn.id)
         self.watch(ref, RunEnded)
         ref.tell(Begin())
-
-    def _announce(self, item: Item) -> None:
-        """Tell the readers of a turn that did not wait that it is taken."""
-        turn = item.turn
-        accepted = TurnAccepted(turn.id, turn.model, turn.created)
-        item.recording.accept(accepted)
-        if turn.announced and item.port is not None:
-            item.port.send_nowait(accepted)
 
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
         summary, old = planned.past.shown(planned.plan)

@@ -7,6 +7,7 @@ import msgspec
 from greenroom.actors.draft import Shortening
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.stores.records import Retention
+from greenroom.actors.tools.toolbox import ToolPolicy
 
 
 class Secret:
@@ -104,6 +105,14 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     cooldown: Cooldown = Cooldown()
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """How far a turn may go before it ends with what it has: in model calls, tokens, and money."""
+
+    steps: int = 32
+    tokens: int | None = None
+    cost: float | None = None
+
+
 class AgentSettings(msgspec.Struct, frozen=True):
     """One agent: `model` is "<provider>/<model>", `fallbacks` those to go on with where it fails.
 
@@ -117,6 +126,8 @@ class AgentSettings(msgspec.Struct, frozen=True):
     time_limit: float = 600.0
     fallbacks: tuple[str, ...] = ()
     shortening: Shortening = Shortening()
+    bounds: Bounds = Bounds()
+    tools: ToolPolicy = ToolPolicy()
 
 
 class SessionLimits(msgspec.Struct, frozen=True):

@@ -86,7 +86,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
     stood in the request, if not among its messages. A turn that `follows` another is refused with the
     code `ELSEWHERE` unless that one is its session's last when it comes; one that follows "" has to be
     the first. `request` is kept with the turn for the API that it came in by, and such a turn is in the
-    journal even before it waits. One that is `whole` is never made shorter to fit its model's window, and
+    journal even before it waits. `depth` is how many agents have asked one another until it came to this
+    turn. One that is `whole` is never made shorter to fit its model's window, and
     one that is `announced` begins its stream with `TurnAccepted`.
     """
 
@@ -111,6 +112,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     request: bytes | None = None
     whole: bool = False
     announced: bool = False
+    depth: int = 0
 
 
 class Served(msgspec.Struct, frozen=True):

@@ -66,6 +66,15 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     reasoning: int = 0
     cache_write: int = 0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.cached + other.cached,
+            self.reasoning + other.reasoning,
+            self.cache_write + other.cache_write,
+        )
+
 
 class FinishReason(StrEnum):
     """Why the model stopped."""

@@ -86,9 +86,7 @@ class Store(Protocol):
         """
         ...
 
-    async def step(
-        self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]
-    ) -> None:
+    async def step(self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]) -> None:
         """Keep what an open turn has done, behind what it had done before, for its end after a crash.
 
         It proves no fence: whoever owns the session next ends the turn, and then there are no more steps.

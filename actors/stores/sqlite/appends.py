@@ -293,7 +293,8 @@ def _close(
     What a turn added is most often how its entries begin, and then it is kept as these alone.
     """
     row = db.execute(
-        "SELECT id, length(added), length(steps) FROM turn WHERE turn = ? AND session = ? AND end_seq IS NULL",
+        "SELECT id, length(added), length(steps) FROM turn "
+        "WHERE turn = ? AND session = ? AND end_seq IS NULL",
         (one.id, session),
     ).fetchone()
     if row is None:
@@ -302,7 +303,8 @@ def _close(
     ending, entries = codec.encode_ending(one), b"".join(bodies)
     ((is_shared,),) = db.execute(
         "UPDATE turn SET end_seq = ?, end_entries = ?, state = ?, ended = ?, ending = ?, "
-        "replayable = ?, steps = NULL, did = 0, added = CASE WHEN substr(?, 1, length(added)) = added THEN NULL ELSE added END "
+        "replayable = ?, steps = NULL, did = 0, "
+        "added = CASE WHEN substr(?, 1, length(added)) = added THEN NULL ELSE added END "
         "WHERE id = ? RETURNING added IS NULL",
         (
             seq,

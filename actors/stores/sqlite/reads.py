@@ -240,9 +240,7 @@ def _stored_turn(
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
     steps = () if row.steps is None else codec.decode_added(row.steps, row.did)
-    return codec.decode_accepted(
-        row.accepted, row.turn, row.idempotency, added, row.request, steps
-    )
+    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added, row.request, steps)
 
 
 def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:

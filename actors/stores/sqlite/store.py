@@ -129,9 +129,7 @@ class SqliteStore:
             lambda db: appends.accept(db, name, fence, turn, fork=fork, lasts=lasts)
         )
 
-    async def step(
-        self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]
-    ) -> None:
+    async def step(self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]) -> None:
         await self._writer.run(lambda db: appends.step(db, name, turn, entries))
 
     async def end(
