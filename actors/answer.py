@@ -51,10 +51,9 @@ class Answer:
                     # Shown while it happens; it is no part of what was said.
                     self.size += len(text)
 
-    def end_early(self, told: Deltas) -> None:
-        """End it with these words, without the calls that it makes."""
+    def end_early(self) -> None:
+        """End it without the calls that it makes."""
         self._calls = []
-        self.take(told)
         self.reason = FinishReason.LENGTH
 
     def entry(self) -> AssistantEntry:

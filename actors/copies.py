@@ -53,10 +53,22 @@ def shown(entries: Sequence[TranscriptEntry]) -> Iterator[Shown]:
                 if calls and not outer:
                     continue
                 if len(said) > 1 or len(outer) < len(calls):
-                    text = BETWEEN_STEPS.join(said)
+                    text = _joined(said)
                     entry = msgspec.structs.replace(entry, text=text, tool_calls=outer)  # noqa: PLW2901
                 said = []
                 yield Shown(entry, _behind_inner_results(entries, at + 1), inner)
+
+
+def needs_break(text: str) -> bool:
+    """Say whether something goes between a text and that of the next step."""
+    return bool(text) and not text.endswith(BETWEEN_STEPS)
+
+
+def _joined(said: Sequence[str]) -> str:
+    text = ""
+    for more in said:
+        text += (BETWEEN_STEPS if needs_break(text) else "") + more
+    return text
 
 
 def _behind_inner_results(entries: Sequence[TranscriptEntry], at: int) -> int:

@@ -16,6 +16,7 @@ from greenroom.actors.calling import Bill, Caller, Upstreams
 from greenroom.actors.channels.channel import Deltas, FinishReason, TextDelta
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.closing import store_failure
+from greenroom.actors.copies import BETWEEN_STEPS
 from greenroom.actors.draft import Draft
 from greenroom.actors.entries import (
     AssistantEntry,
@@ -59,13 +60,15 @@ class SummedUp(msgspec.Struct, frozen=True):
 class Equipment(msgspec.Struct, frozen=True):
     """What a run works with: its session's tools, bounds, and journal.
 
-    `keep` makes durable what the turn has done; it raises `StoreFailed` or `Fenced`.
+    `keep` makes durable what the turn has done; it raises `StoreFailed` or `Fenced`. `ask_person` has a
+    person asked whether a call of this turn may be made, and returns what that is called.
     """
 
     session: SessionName
     toolbox: Toolbox
     bounds: Bounds
     keep: Callable[[Sequence[TranscriptEntry]], Awaitable[None]]
+    ask_person: Callable[[ToolCall], Awaitable[str]]
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -121,7 +124,10 @@ class Run(Actor[Begin]):
         failure: Failure | None = LEFT
         with recording.scope:
             with trio.move_on_after(self._time_limit) as limit:
-                failure = await self._work(Caller(self._upstreams, self._bill, self.log))
+                try:
+                    failure = await self._work(Caller(self._upstreams, self._bill, self.log))
+                except (StoreFailed, Fenced) as error:
+                    failure = store_failure(error).failure
             if limit.cancelled_caught:
                 failure = Failure(
                     FailureKind.UPSTREAM_TIMEOUT,
@@ -135,6 +141,7 @@ class Run(Actor[Begin]):
         """Have the model answer until it calls no more tools of ours."""
         recording = self._recording
         answers = 0
+        await self._open()
         while True:
             tools = self._equipment.toolbox.tools()
             if failure := self._equip(tools, first=not answers):
@@ -149,10 +156,7 @@ class Run(Actor[Begin]):
             if limit := self._limit(answers):
                 await self._end_at(limit)
                 return None
-            try:
-                await self._act(said.entry(), tools)
-            except (StoreFailed, Fenced) as error:
-                return store_failure(error).failure
+            await self._act(said.entry(), tools)
             if len(self._inner(calls)) < len(calls):
                 recording.wait()
                 return None
@@ -243,24 +247,54 @@ class Run(Actor[Begin]):
     def _inner(self, calls: Sequence[ToolCall]) -> list[ToolCall]:
         return [call for call in calls if self._telling.is_inner(call.name)]
 
+    async def _open(self) -> None:
+        """Make the calls that the turn begins with."""
+        turn = self._turn
+        if not turn.calls:
+            return
+        await self._keep_step(AssistantEntry(None, turn.calls))
+        for result in turn.results:
+            await self._keep_result(result)
+        known = {result.call_id for result in turn.results}
+        calls = [call for call in turn.calls if call.id not in known]
+        tools = self._equipment.toolbox.tools()
+        await self._workshop().work(calls, tools, self._keep_result, are_approved=True)
+
     async def _act(self, said: AssistantEntry, tools: Mapping[str, InnerTool]) -> None:
         """Work off those of an answer's calls that are ours."""
-        recording, keep = self._recording, self._equipment.keep
         inner = {call.id for call in self._inner(said.tool_calls)}
         calls = tuple(
             msgspec.structs.replace(call, inner=call.id in inner) for call in said.tool_calls
         )
-        step = msgspec.structs.replace(said, tool_calls=calls)
-        await keep((step,))
-        recording.step(step)
+        await self._keep_step(msgspec.structs.replace(said, tool_calls=calls))
+        ours = [call for call in calls if call.inner]
+        await self._workshop().work(ours, tools, self._keep_result)
 
-        async def done(result: ToolEntry) -> None:
-            await keep((result,))
-            recording.did(result)
-
+    def _workshop(self) -> Workshop:
         turn = self._turn
-        workshop = Workshop(self._equipment.session, turn.id, turn.depth, self.log)
-        await workshop.work([call for call in calls if call.inner], tools, done)
+        return Workshop(self._equipment.session, turn.id, turn.chain, self._park, self.log)
+
+    async def _keep_step(self, step: AssistantEntry) -> None:
+        await self._equipment.keep((step,))
+        self._recording.step(step)
+
+    async def _keep_result(self, result: ToolEntry) -> None:
+        await self._equipment.keep((result,))
+        self._recording.did(result)
+
+    async def _park(self, call: ToolCall) -> str:
+        """Have a person asked about a call, and tell the client of it in words."""
+        try:
+            name = await self._equipment.ask_person(call)
+        except TurnFailed as failed:
+            return f"Error: this needs a person's approval, which cannot be asked for: {failed}"
+        note = f"[Approval {name} is needed: {call.name} {call.arguments}]{BETWEEN_STEPS}"
+        self._telling.pause()
+        await self._tell((TextDelta(note),))
+        return (
+            f"This needs a person's approval, which was asked for as {name}. Nothing was done yet. You "
+            "will be told once it is decided; until then tell the user that it waits."
+        )
 
     def _limit(self, answers: int) -> str | None:
         """Return which of its bounds the turn has reached, if it has."""
@@ -279,11 +313,16 @@ class Run(Actor[Begin]):
         recording = self._recording
         note = TextDelta(f"[This turn has ended at its limit of {limit}.]")
         before = bool(recording.answer.entry().text)
-        told = self._telling.told((TextDelta("\n\n"), note) if before else (note,))
+        recording.answer.end_early()
+        await self._tell((TextDelta("\n\n"), note) if before else (note,))
+
+    async def _tell(self, words: Deltas) -> None:
+        """Have words of our own be part of the next answer, or of the one that ends with them."""
+        told = self._telling.told(words)
         if self._port is not None:
             await self._port.send(Progress(told))
-        recording.answer.end_early(told)
-        recording.add(told)
+        self._recording.answer.take(words)
+        self._recording.add(told)
 
     # What the model is not shown any more
 

@@ -17,7 +17,7 @@ from greenroom.actors.closing import (
     store_failure,
 )
 from greenroom.actors.draft import Draft, blank_of, split
-from greenroom.actors.entries import SystemEntry
+from greenroom.actors.entries import SystemEntry, ToolCall
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
 from greenroom.actors.journal import CRASHED, Journal, Planned
@@ -314,6 +314,7 @@ class Session(Actor[SessionMessage]):
                 self._toolbox,
                 self._agent.bounds,
                 partial(self._journal.step, turn.id),
+                partial(self._ask_person, turn.id),
             ),
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
@@ -335,6 +336,11 @@ class Session(Actor[SessionMessage]):
             shortening=self._agent.shortening,
             whole=turn.whole,
         )
+
+    async def _ask_person(self, turn: str, call: ToolCall) -> str:
+        expires = self._agent.approval_expires
+        parked = await self._surroundings.agenda.park(self._journal.name, turn, expires, call)
+        return parked.id
 
     async def _close_turn(self, ending: Ending) -> None:
         running, self._line.running = self._line.running, None

@@ -116,7 +116,9 @@ class Bounds(msgspec.Struct, frozen=True):
 class AgentSettings(msgspec.Struct, frozen=True):
     """One agent: `model` is "<provider>/<model>", `fallbacks` those to go on with where it fails.
 
-    `time_limit` bounds a run, in seconds, and can be infinite.
+    `time_limit` bounds a run, in seconds, and can be infinite. An approval that nobody decides in
+    `approval_expires` seconds is a no. One that `reminds` has the tools to wake its own sessions, and it
+    may ask the agents in `asks`, waiting for each `ask_seconds` at most.
     """
 
     id: str
@@ -128,6 +130,10 @@ class AgentSettings(msgspec.Struct, frozen=True):
     shortening: Shortening = Shortening()
     bounds: Bounds = Bounds()
     tools: ToolPolicy = ToolPolicy()
+    approval_expires: float = 86_400.0
+    reminds: bool = False
+    asks: tuple[str, ...] = ()
+    ask_seconds: float = 300.0
 
 
 class SessionLimits(msgspec.Struct, frozen=True):

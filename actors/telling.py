@@ -17,7 +17,7 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.copies import BETWEEN_STEPS
+from greenroom.actors.copies import BETWEEN_STEPS, needs_break
 from greenroom.actors.entries import Keepsake, Tool
 
 _NOT_TOLD = (Finish, Usage, Keepsake)
@@ -31,14 +31,18 @@ class Telling:
         self._inner: Collection[str] = ()
         self._places: dict[int, int] = {}
         self._calls = 0
-        self._has_said = False
+        self._ending = ""
         self._break = False
 
     def begin(self, inner: Collection[str]) -> None:
         """Begin the next answer, for which these tools run here."""
         self._inner = inner
         self._places = {}
-        self._break = self._has_said
+        self.pause()
+
+    def pause(self) -> None:
+        """Have what is said next stand apart from what was said before."""
+        self._break = needs_break(self._ending)
 
     def is_inner(self, name: str) -> bool:
         """Say whether a call of that name is worked off here; an unknown one is told so here, too."""
@@ -61,7 +65,7 @@ class Telling:
                     if self._break and text:
                         self._break = False
                         yield TextDelta(BETWEEN_STEPS)
-                    self._has_said = self._has_said or bool(text)
+                    self._ending = (self._ending + text)[-len(BETWEEN_STEPS) :]
                     yield delta
                 case ToolCallStart(index, name=name):
                     if not self.is_inner(name):

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.errands import Errands
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -61,6 +62,11 @@ class Store(Protocol):
     still happen then, so whoever cancels an append must load the session again. What can never be done,
     whatever the session is like, is a mistake of the caller's: `ValueError`, and nothing was done.
     """
+
+    @property
+    def errands(self) -> Errands:
+        """What its sessions wait for."""
+        ...
 
     async def load(self, name: SessionName) -> SessionState | None:
         """Read what waking a session needs; None if there is none."""

@@ -16,14 +16,14 @@ class ToolFailed(Exception):  # noqa: N818 - what a model is told, like a result
 class Call(msgspec.Struct, frozen=True):
     """One call of a tool: in which session and turn, its `id` there, and its `arguments`, a JSON object.
 
-    `depth` is how many agents have asked one another until it came to this turn.
+    `chain` are the agents that have asked one another until it came to this turn.
     """
 
     session: SessionName
     turn: str
     id: str
     arguments: bytes
-    depth: int = 0
+    chain: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

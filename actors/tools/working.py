@@ -23,28 +23,45 @@ LONGEST_RESULT = 1_000_000
 """Characters of a result that are kept."""
 
 Done = Callable[[ToolEntry], Awaitable[None]]
+Park = Callable[[ToolCall], Awaitable[str]]
+"""Has a person asked whether a call may be made; returns what the model is told meanwhile."""
 
 
 class Workshop:
-    """Works off calls for one turn of a session; `depth` is as `Call` has it."""
+    """Works off calls for one turn of a session; `chain` is as `Call` has it."""
 
     def __init__(
-        self, session: SessionName, turn: str, depth: int, log: "FilteringBoundLogger"
+        self,
+        session: SessionName,
+        turn: str,
+        chain: tuple[str, ...],
+        park: Park,
+        log: "FilteringBoundLogger",
     ) -> None:
         self._session = session
         self._turn = turn
-        self._depth = depth
+        self._chain = chain
+        self._park = park
         self._log = log
 
     async def work(
-        self, calls: Sequence[ToolCall], tools: Mapping[str, InnerTool], done: Done
+        self,
+        calls: Sequence[ToolCall],
+        tools: Mapping[str, InnerTool],
+        done: Done,
+        *,
+        are_approved: bool = False,
     ) -> None:
         """Work off all of `calls`, and give `done` each result once it is there."""
         room = trio.CapacityLimiter(MOST_AT_ONCE)
 
         async def one(call: ToolCall) -> None:
-            async with room:
-                text = await self._result(call, tools.get(call.name))
+            tool = tools.get(call.name)
+            if tool is not None and tool.needs_approval and not are_approved:
+                text = await self._park(call)
+            else:
+                async with room:
+                    text = await self._result(call, tool)
             await done(ToolEntry(call.id, text, inner=True))
 
         async with trio.open_nursery() as nursery:
@@ -57,7 +74,7 @@ class Workshop:
         arguments = (call.arguments.strip() or "{}").encode()
         if not _is_object(arguments):
             return "Error: the arguments are no JSON object."
-        given = Call(self._session, self._turn, call.id, arguments, self._depth)
+        given = Call(self._session, self._turn, call.id, arguments, self._chain)
         log = self._log.bind(tool=call.name, call=call.id)
         with trio.move_on_after(tool.seconds):
             try:

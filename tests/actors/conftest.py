@@ -338,7 +338,12 @@ async def keep_nothing(_: Sequence[TranscriptEntry]) -> None:
     """Have no journal."""
 
 
-NO_TOOLS = Equipment(SessionName("main", "k"), Toolbox(), Bounds(), keep_nothing)
+async def ask_nobody(_: ToolCall) -> str:
+    """Have no person to ask."""
+    raise AssertionError
+
+
+NO_TOOLS = Equipment(SessionName("main", "k"), Toolbox(), Bounds(), keep_nothing, ask_nobody)
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from greenroom.actors.stores.store import StoreFailed
 
 _ORPHANS = {
     "turns": "SELECT count(*) FROM turn WHERE session NOT IN (SELECT id FROM session)",
+    "errands": "SELECT count(*) FROM errand WHERE session NOT IN (SELECT id FROM session)",
     "events": "SELECT count(*) FROM replay WHERE turn NOT IN (SELECT id FROM turn)",
     "loans": "SELECT count(*) FROM borrowed WHERE session NOT IN (SELECT id FROM session)",
     "entries": "SELECT count(*) FROM entry WHERE session NOT IN (SELECT id FROM session) "

@@ -98,6 +98,17 @@ _FIRST = (
     """,
     "CREATE UNIQUE INDEX entry_by_seq ON entry (session, seq)",
     "CREATE INDEX entry_summary ON entry (session, upto, seq) WHERE upto IS NOT NULL",
+    # What sessions wait for; `due` is when it is to be run.
+    """
+    CREATE TABLE errand (
+      id TEXT PRIMARY KEY,
+      session INTEGER NOT NULL,
+      due REAL NOT NULL,
+      body BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX errand_by_session ON errand (session)",
+    "CREATE INDEX errand_by_due ON errand (due)",
     # What a fork has of another session: what stood above `lower` and up to `upper` there as it was at
     # the head `at`. A fork cuts what it has borrowed as it cuts its own.
     """

@@ -39,6 +39,7 @@ from greenroom.actors.stores.sqlite import (
     portable,
     reads,
 )
+from greenroom.actors.stores.sqlite.errands import SqliteErrands
 from greenroom.actors.stores.sqlite.readers import HereReader, Readers, ThreadReaders
 from greenroom.actors.stores.sqlite.transactions import Transactions, Watch
 from greenroom.actors.stores.sqlite.writer import HereWriter, ThreadWriter, Writer
@@ -71,6 +72,7 @@ class SqliteStore:
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
+        self.errands = SqliteErrands(writer, readers)
 
     @classmethod
     @asynccontextmanager

@@ -114,6 +114,7 @@ def test_a_released_version_is_never_edited() -> None:
         ],
         "replay": ["turn", "ended", "body"],
         "entry": ["id", "session", "seq", "turn", "upto", "cut", "body"],
+        "errand": ["id", "session", "due", "body"],
         "borrowed": ["session", "source", "lower", "upper", "at", "cut"],
     }  # fmt: skip
 
