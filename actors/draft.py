@@ -11,6 +11,7 @@ import msgspec
 from greenroom.actors.entries import (
     Entry,
     Prompt,
+    Sampling,
     SummaryEntry,
     SystemEntry,
     Tool,
@@ -34,6 +35,8 @@ from greenroom.actors.window import (
 
 TOLD = "What was said in this conversation before, in short:\n\n"
 """What a model is told before a summary."""
+
+_AS_IT_LIKES = Sampling()
 
 _SAFE_CHARACTERS = 3
 """Characters for a token, where a text has to fit whatever it is."""
@@ -220,17 +223,29 @@ class Draft:
         return self._estimate.scaled(longest) > self._longest_result
 
 
-def blank_of(turn: TurnRequest) -> Prompt:
-    """Return all of a turn's prompt but its entries."""
+def blank_of(turn: TurnRequest, sampling: Sampling = _AS_IT_LIKES) -> Prompt:
+    """Return all of a turn's prompt but its entries; `sampling` is what it has if it says nothing."""
     return Prompt(
         model=turn.route.model,
         entries=(),
         tools=turn.tools,
         tool_choice=turn.tool_choice,
         parallel_tool_calls=turn.parallel_tool_calls,
-        sampling=turn.sampling,
+        sampling=_filled(turn.sampling, sampling),
         extra=turn.extra,
     )
+
+
+def _filled(asked: Sampling, default: Sampling) -> Sampling:
+    """Return what is asked, and where that leaves something open, the default."""
+    if default == _AS_IT_LIKES:
+        return asked
+    silent = {
+        field: getattr(default, field)
+        for field in Sampling.__struct_fields__
+        if getattr(asked, field) == getattr(_AS_IT_LIKES, field)
+    }
+    return msgspec.structs.replace(asked, **silent)
 
 
 def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:

@@ -326,7 +326,7 @@ class Session(Actor[SessionMessage]):
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
         summary, old = planned.past.shown(planned.plan)
         return Draft(
-            blank_of(turn),
+            blank_of(turn, self._agent.sampling),
             instructions,
             summary,
             old,

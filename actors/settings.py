@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from greenroom.actors.draft import Shortening
+from greenroom.actors.entries import Sampling
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.stores.records import Retention
 from greenroom.actors.tools.toolbox import ToolPolicy
@@ -116,7 +117,8 @@ class Bounds(msgspec.Struct, frozen=True):
 class AgentSettings(msgspec.Struct, frozen=True):
     """One agent: `model` is "<provider>/<model>", `fallbacks` those to go on with where it fails.
 
-    `time_limit` bounds a run, in seconds, and can be infinite. An approval that nobody decides in
+    `time_limit` bounds a run, in seconds, and can be infinite. `sampling` is that of a request that says
+    nothing else. An approval that nobody decides in
     `approval_expires` seconds is a no. One that `reminds` has the tools to wake its own sessions, and it
     may ask the agents in `asks`, waiting for each `ask_seconds` at most.
     """
@@ -130,6 +132,7 @@ class AgentSettings(msgspec.Struct, frozen=True):
     shortening: Shortening = Shortening()
     bounds: Bounds = Bounds()
     tools: ToolPolicy = ToolPolicy()
+    sampling: Sampling = Sampling()
     approval_expires: float = 86_400.0
     reminds: bool = False
     asks: tuple[str, ...] = ()
