@@ -26,6 +26,7 @@ from greenroom.actors.errands.runner import Look, Runner, RunnerMessage
 from greenroom.actors.errands.tools import Doors, own_tools
 from greenroom.actors.errands.words import Wake
 from greenroom.actors.failure import TurnFailed
+from greenroom.actors.kit import NO_KIT, Kit
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
@@ -57,7 +58,7 @@ from greenroom.runtime import (
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
 
-NO_HOSTS: Mapping[str, Sequence[ToolHost]] = MappingProxyType({})
+NO_KITS: Mapping[str, Kit] = MappingProxyType({})
 
 Connect = Callable[[ProviderSettings], Channel]
 
@@ -69,6 +70,10 @@ def connect_channel(settings: ProviderSettings) -> Channel:
             return ScriptedChannel()
         case "openai-completions" | "anthropic-messages" | "ollama":
             return HttpChannel(settings)
+
+
+def _with_hosts(kit: Kit, hosts: Sequence[ToolHost]) -> Kit:
+    return msgspec.structs.replace(kit, hosts=(*kit.hosts, *hosts)) if hosts else kit
 
 
 def new_id() -> str:
@@ -127,12 +132,12 @@ class House:
         connect: Connect = connect_channel,
         *,
         clock: Callable[[], float] = time.time,
-        hosts: Mapping[str, Sequence[ToolHost]] = NO_HOSTS,
+        kits: Mapping[str, Kit] = NO_KITS,
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash.
 
-        `store` has to outlive the system; `clock` tells the time of day in Unix seconds; `hosts` are
-        where each agent's tools come from, by its id.
+        `store` has to outlive the system; `clock` tells the time of day in Unix seconds; `kits` are
+        what each agent has beside its settings, by its id.
         """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
@@ -150,7 +155,9 @@ class House:
         agenda = Agenda(store.errands, clock)
         place = Doors()
         inner = {
-            agent.id: (*hosts.get(agent.id, ()), *own_tools(agent, agenda, place, clock))
+            agent.id: _with_hosts(
+                kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
+            )
             for agent in settings.agents
         }
         surroundings = Surroundings(upstreams, store, clock, windows, inner, agenda)

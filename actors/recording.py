@@ -89,6 +89,11 @@ class Recording:
         self._spent += self.answer.usage
         self.answer = Answer()
 
+    def discard(self) -> None:
+        """Take it that the answer is none, though it took tokens."""
+        self._spent += self.answer.usage
+        self.answer = Answer()
+
     def did(self, result: ToolEntry) -> None:
         """Take down a call's result."""
         self.steps.append(result)

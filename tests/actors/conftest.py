@@ -16,6 +16,7 @@ import structlog
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from greenroom.actors.acting import Equipment
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
@@ -42,9 +43,9 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.kit import NO_KIT, Kit
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.provider import Lease, Provider, ProviderMessage
-from greenroom.actors.run import Equipment
 from greenroom.actors.settings import (
     AgentSettings,
     Bounds,
@@ -53,6 +54,7 @@ from greenroom.actors.settings import (
     Retry,
     SessionLimits,
 )
+from greenroom.actors.stores.errands import Errand
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
@@ -338,12 +340,14 @@ async def keep_nothing(_: Sequence[TranscriptEntry]) -> None:
     """Have no journal."""
 
 
-async def ask_nobody(_: ToolCall) -> str:
+async def ask_nobody(_: ToolCall) -> Errand:
     """Have no person to ask."""
     raise AssertionError
 
 
-NO_TOOLS = Equipment(SessionName("main", "k"), Toolbox(), Bounds(), keep_nothing, ask_nobody)
+NO_TOOLS = Equipment(
+    SessionName("main", "k"), Toolbox(), NO_KIT, Bounds(), keep_nothing, ask_nobody
+)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -457,6 +461,7 @@ async def set_stage(
     window: int | None = None,
     first_turn: int = 1,
     tools: Sequence[InnerTool] = (),
+    kit: Kit | None = None,
     policy: ToolPolicy = ALL_TOOLS,
     bounds: Bounds = FAR,
 ) -> Stage:
@@ -481,7 +486,11 @@ async def set_stage(
     upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
     windows = {} if window is None else {HERE: window}
     surroundings = Surroundings(
-        upstreams, store or a_store(), trio.current_time, windows, {"main": (TheseTools(tools),)}
+        upstreams,
+        store or a_store(),
+        trio.current_time,
+        windows,
+        {"main": kit or Kit((TheseTools(tools),))},
     )
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
     rooms = Rooms(agent, limits, surroundings)

@@ -7,6 +7,7 @@ import trio
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.entries import Entry, TranscriptEntry
 from greenroom.actors.house import House
+from greenroom.actors.kit import Kit
 from greenroom.actors.settings import AgentSettings, HouseSettings, ProviderSettings, Retry
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
@@ -43,9 +44,9 @@ class Small:
             default_agent=agents[0].id,
             providers=tuple(ProviderSettings(a.id, "scripted", retry=retry) for a in agents),
         )
-        hosts = {agent.id: (TheseTools(tools),) for agent in agents}
+        kits = {agent.id: Kit((TheseTools(tools),)) for agent in agents}
         self.house = await House.open(
-            system, settings, self.store, connect, clock=trio.current_time, hosts=hosts
+            system, settings, self.store, connect, clock=trio.current_time, kits=kits
         )
         return self
 
