@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from greenroom.actors.entries import AssistantEntry, Prompt
+from greenroom.actors.entries import AssistantEntry, Prompt, ToolEntry
 from greenroom.actors.failure import FailureKind
 from greenroom.actors.kit import Hooks, Kit
 from greenroom.actors.output import Output, Schema, Typed
@@ -138,5 +138,6 @@ async def test_hooks_look_on_and_take_a_hand() -> None:
         "asks with 3", "said None", "calls look",
         "asks with 5", "said Well.",
     ]  # fmt: skip
-    results = [entry.content for entry in await transcript_of(store) if hasattr(entry, "call_id")]
+    kept = await transcript_of(store)
+    results = [entry.content for entry in kept if isinstance(entry, ToolEntry)]
     assert results == ["FOUND BY C1", "Error: not twice"]
