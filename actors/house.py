@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
-from types import MappingProxyType
 
 import msgspec
 import trio
@@ -57,8 +56,6 @@ from greenroom.runtime import (
 
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
-
-NO_KITS: Mapping[str, Kit] = MappingProxyType({})
 
 Connect = Callable[[ProviderSettings], Channel]
 
@@ -132,12 +129,10 @@ class House:
         connect: Connect = connect_channel,
         *,
         clock: Callable[[], float] = time.time,
-        kits: Mapping[str, Kit] = NO_KITS,
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash.
 
-        `store` has to outlive the system; `clock` tells the time of day in Unix seconds; `kits` are
-        what each agent has beside its settings, by its id.
+        `store` has to outlive the system; `clock` tells the time of day in Unix seconds.
         """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
@@ -156,7 +151,7 @@ class House:
         place = Doors()
         inner = {
             agent.id: _with_hosts(
-                kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
+                settings.kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
             )
             for agent in settings.agents
         }

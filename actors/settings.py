@@ -6,6 +6,7 @@ import msgspec
 
 from greenroom.actors.draft import Shortening
 from greenroom.actors.entries import Sampling
+from greenroom.actors.kit import Kit
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.stores.records import Retention
 from greenroom.actors.tools.toolbox import ToolPolicy
@@ -165,7 +166,9 @@ class Names(msgspec.Struct, frozen=True):
 class HouseSettings(msgspec.Struct, frozen=True):
     """Everything the actors need to know; agent ids are lower case, the default agent is one of them.
 
-    `patience` is how many seconds a turn may wait for its first word, all attempts together.
+    `patience` is how many seconds a turn may wait for its first word, all attempts together. `kits` are
+    what agents have beside their settings, by their ids. `agent_defaults` are for agents that come
+    later; unless it `names_agents`, the only one is there because there has to be one.
     """
 
     agents: tuple[AgentSettings, ...]
@@ -175,3 +178,6 @@ class HouseSettings(msgspec.Struct, frozen=True):
     retention: Retention = Retention()
     names: Names = Names()
     patience: float = 90.0
+    kits: dict[str, Kit] = {}
+    agent_defaults: AgentSettings = AgentSettings("main", "")
+    names_agents: bool = True

@@ -29,10 +29,12 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Household(NamedTuple):
-    """The agents, and the id of the default one among them."""
+    """The agents, the id of the default one, what others would have, and whether any is named."""
 
     agents: tuple[AgentSettings, ...]
     default: str
+    defaults: AgentSettings
+    names_agents: bool
 
 
 class _Entry(NamedTuple):
@@ -70,7 +72,7 @@ def resolve_agents(
     _check_ids(entries, findings)
     found = tuple(_agent(entry, defaults, known, places, findings) for entry in entries)
     check_asked(found or (defaults,), _paths_of_asks(entries), findings)
-    return Household(found or (defaults,), _default(entries, findings))
+    return Household(found or (defaults,), _default(entries, findings), defaults, bool(found))
 
 
 def _lower(names: tuple[str, ...]) -> tuple[str, ...]:

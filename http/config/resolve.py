@@ -108,6 +108,8 @@ def _house(
         retention=resolve_retention(file.sessions.retention),
         names=resolve_names(file.models, providers, findings),
         patience=file.models.patience_seconds,
+        agent_defaults=household.defaults,
+        names_agents=household.names_agents,
     )
 
 

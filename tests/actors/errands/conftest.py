@@ -39,14 +39,15 @@ class Small:
             return self.channels[settings.id]
 
         retry = Retry(times=0)
+        kits = {agent.id: Kit((TheseTools(tools),)) for agent in agents}
         settings = HouseSettings(
             agents=agents,
             default_agent=agents[0].id,
+            kits=kits,
             providers=tuple(ProviderSettings(a.id, "scripted", retry=retry) for a in agents),
         )
-        kits = {agent.id: Kit((TheseTools(tools),)) for agent in agents}
         self.house = await House.open(
-            system, settings, self.store, connect, clock=trio.current_time, kits=kits
+            system, settings, self.store, connect, clock=trio.current_time
         )
         return self
 
