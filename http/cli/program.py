@@ -54,9 +54,8 @@ def with_program(configuration: Configuration, file: str) -> Configuration:
         for asked in agent.asks:
             if asked not in known or asked == agent.id:
                 others = ", ".join(id_ for id_ in known if id_ != agent.id) or "none"
-                raise Problem(
-                    f"{file}: agent {agent.id!r} has no {asked!r} to ask; there are: {others}", 2
-                )
+                what = f"agent {agent.id!r} has no {asked!r} to ask; there are: {others}"
+                raise Problem(f"{file}: {what}", 2)
     default = house.default_agent if house.default_agent in known else next(iter(mine))
     return msgspec.structs.replace(
         configuration,
@@ -94,7 +93,7 @@ def _run(path: Path) -> ModuleType:
     sys.modules[_MODULE] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the file's own
         frames = traceback.extract_tb(error.__traceback__)
         line = next((f.lineno for f in reversed(frames) if Path(f.filename) == path), None)
         if isinstance(error, SyntaxError) and error.filename == str(path):
