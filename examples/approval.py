@@ -1,7 +1,9 @@
-"""A payment that needs a person's yes. greenroom serve examples/approval.py --store payments.db
+"""A payment that needs a person's yes.
 
-Say "[call pay {"to": "Ada", "amount": 3}]" in a session; then `greenroom approvals` lists what waits, and
-`greenroom approvals approve ID` lets it happen, also after a restart in between.
+    greenroom serve examples/approval.py
+
+Say `[call pay {"to": "Ada", "amount": 3}]` in a session. `greenroom errands list` shows what waits, and
+`greenroom errands approve ID` lets it happen, also after a restart in between.
 """
 
 from greenroom.actors.app import Agent, Call, tool

@@ -1,4 +1,6 @@
-"""Answers of a form. greenroom serve examples/city.py
+"""Answers of a form.
+
+    greenroom serve examples/city.py
 
 Whatever is asked, a client gets a JSON object with these fields, or an error.
 """

@@ -1,4 +1,7 @@
-"""Tools in ten lines: greenroom serve examples/dice.py"""
+"""Tools in ten lines.
+
+greenroom serve examples/dice.py
+"""
 
 import random
 

@@ -1,7 +1,9 @@
-"""An agent that wakes itself. greenroom serve examples/reminder.py
+"""An agent that wakes itself.
 
-Say "[call remind {"text": "Feed the cat.", "in_seconds": 5}]" in a session, wait, and look at the session's
-transcript: GET /v1/sessions/KEY/transcript.
+    greenroom serve examples/reminder.py
+
+Say `[call remind {"text": "Feed the cat.", "in_seconds": 5}]` in a session, wait, and look at it with
+`greenroom sessions transcript KEY`.
 """
 
 from greenroom.actors.app import Agent

@@ -1,6 +1,9 @@
-"""A team of three: an editor asks a researcher and a critic. greenroom serve examples/team.py
+r"""A team of three: an editor asks a researcher and a critic.
 
-In the editor's session: "[call ask_agent {"agent_id": "researcher", "message": "What is trio?"}]"
+    greenroom serve examples/team.py
+
+Say `[call ask_agent {"agent_id": "researcher", "message": "[call look_up {\"topic\": \"trio\"}]"}]` to
+the editor.
 """
 
 from greenroom.actors.app import Agent

@@ -15,6 +15,7 @@ from greenroom.http.access import access_log, record_of
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
+from greenroom.http.errands import add_errands
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
@@ -123,6 +124,7 @@ def _quart(
     async def retrieve_model(model: str) -> Response:
         return _json(msgspec.json.encode(catalogue.find(model)))
 
+    add_errands(app, house, authenticated, _json)
     _answer_errors(app, log)
     return app
 

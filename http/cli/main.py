@@ -1,4 +1,4 @@
-"""The command line: `serve`, `agent`, `sessions`, `store`, `config`. Thin: arguments in, one call out.
+"""The command line: thin, arguments in and one call out.
 
 A user's mistake is one line on standard error and exit status 2; what was asked and failed is status 1.
 """
@@ -12,6 +12,7 @@ import trio
 
 from greenroom.actors.stores.store import CannotOpen
 from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
+from greenroom.http.cli.errands import errands
 from greenroom.http.cli.options import CONFIG_HELP, STORE_HELP, http_url, load_configuration
 from greenroom.http.cli.problem import Problem
 from greenroom.http.cli.program import with_program
@@ -112,6 +113,7 @@ def check(path: str | None) -> None:
     )
 
 
+cli.add_command(errands)
 cli.add_command(sessions)
 cli.add_command(store)
 
