@@ -141,7 +141,9 @@ class Draft:
             most = round(self._window * self.shortening.at)
             tokens = max(1, min(tokens, self._window - most))
             text = text[-max(most * _SAFE_CHARACTERS - len(before), 1) :]
-        sampling = msgspec.structs.replace(self._blank.sampling, max_tokens=tokens, stop=())
+        sampling = msgspec.structs.replace(
+            self._blank.sampling, max_tokens=tokens, stop=(), choices=1, top_logprobs=None
+        )
         return Prompt(self._blank.model, (UserEntry(_ORDER + before + text),), sampling=sampling)
 
     def with_summary(self, cut: Cut, text: str | None) -> "Draft":

@@ -14,7 +14,7 @@ import trio
 from greenroom.actors.acting import Acting, Equipment
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.calling import Bill, Caller, Upstreams
-from greenroom.actors.channels.channel import Deltas, FinishReason, TextDelta
+from greenroom.actors.channels.channel import Deltas, FinishReason, Notes, TextDelta
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.closing import store_failure
 from greenroom.actors.draft import Draft
@@ -103,6 +103,8 @@ class Run(Actor[Begin]):
         self._bill = Bill()
         self._summed_up: SummedUp | None = None
         self._guessed = 0
+        self._called = 0.0
+        self._limits: dict[str, str] = {}
 
     async def receive(self, message: Begin) -> None:
         recording = self._recording
@@ -160,7 +162,8 @@ class Run(Actor[Begin]):
         )
         hooks = self._equipment.kit.hooks
         await self._shorten(self._draft.due(), caller, self._turn.route)
-        deadline = trio.current_time() + self._upstreams.patience
+        self._called = trio.current_time()
+        deadline = self._called + self._upstreams.patience
         while True:
             route = attempts.begin()
             prompt = await self._prompt()
@@ -171,7 +174,8 @@ class Run(Actor[Begin]):
 
             left = deadline - trio.current_time()
             first_by = deadline - left * (1 - _SHARE) if attempts.has_others else deadline
-            made = await caller.call(route, prompt, take, first_by=first_by)
+            made = await caller.call(route, prompt, take, first_by=first_by, hear=self._hear)
+            self._recording.answered = trio.current_time()
             failure = made.failure
             if failure is None and hooks is not None:
                 await hooks.after_model(self._recording.answer.entry())
@@ -208,12 +212,23 @@ class Run(Actor[Begin]):
 
     # What the model says
 
+    def _hear(self, notes: Notes) -> None:
+        self._limits = notes.limits
+
     async def _take(self, deltas: Deltas, route: Route) -> None:
         recording = self._recording
         self._has_begun = True
         if recording.started is None:
             turn, served = self._turn, Served(route, self._attempts.count)
-            event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
+            event = TurnStarted(
+                turn.id,
+                served,
+                turn.model,
+                turn.created,
+                self._ahead,
+                self._limits,
+                self._called,
+            )
             recording.start(event)
             if self._port is not None:
                 await self._port.send(event)
@@ -238,6 +253,9 @@ class Run(Actor[Begin]):
         if clash := next((tool.name for tool in turn.tools if tool.name in tools), None):
             what = f"The agent has a tool named {clash!r} of its own; give yours another name."
             return Failure(FailureKind.INVALID_REQUEST, what, param="tools")
+        if tools and turn.sampling.choices > 1:
+            what = "`n` must be 1: this agent has tools of its own, and goes on with what they find."
+            return Failure(FailureKind.INVALID_REQUEST, what, param="n")
         choice = turn.tool_choice
         if not first and choice is not None and choice.mode != "none":
             choice = None

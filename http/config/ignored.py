@@ -26,7 +26,7 @@ GATEWAY = _names("""
 """)
 GATEWAY_AUTH = _names("allowTailscale identityScopes scopes trustedProxy")
 GATEWAY_HTTP = frozenset({"securityHeaders"})
-CHAT_COMPLETIONS = _names("images maxBodyBytes maxImageParts maxTotalImageBytes")
+CHAT_COMPLETIONS = _names("maxBodyBytes maxImageParts maxTotalImageBytes")
 RESPONSES = _names("files images maxBodyBytes maxUrlParts")
 
 MODELS = _names("""

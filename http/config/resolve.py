@@ -13,6 +13,7 @@ from greenroom.http.config.configuration import (
     FailureLimits,
     Gateway,
     HttpLimits,
+    ImageLimits,
     LogFormat,
     Logging,
 )
@@ -70,8 +71,7 @@ def _gateway(
         gateway.http.limits,
         gateway.auth.rate_limit,
     )
-    if endpoints.responses.enabled:
-        findings.ignore(("gateway", "http", "endpoints", "responses", "enabled"))
+    images = endpoints.chat_completions.images
     return Gateway(
         host=host,
         port=resolve_port(gateway, port, environ, findings),
@@ -84,6 +84,8 @@ def _gateway(
         ),
         chat_completions=endpoints.chat_completions.enabled,
         session_from_user=endpoints.chat_completions.session_from_user,
+        responses=endpoints.responses.enabled,
+        responses_from_user=endpoints.responses.session_from_user,
         limits=HttpLimits(
             max_body_bytes=limits.max_body_bytes,
             body_timeout=limits.body_timeout_seconds,
@@ -91,6 +93,15 @@ def _gateway(
             first_event=limits.first_event_seconds,
             shutdown=limits.shutdown_seconds,
             max_json_depth=limits.max_json_depth,
+        ),
+        images=ImageLimits(
+            allow_url=images.allow_url,
+            url_allowlist=images.url_allowlist,
+            max_urls=images.max_urls,
+            max_bytes=images.max_bytes,
+            max_redirects=images.max_redirects,
+            timeout=images.timeout_ms / 1000,
+            allowed_types=images.allowed_mimes,
         ),
     )
 

@@ -21,7 +21,13 @@ from greenroom.actors.settings import (
 )
 from greenroom.actors.stores.records import Retention
 from greenroom.http.config import ignored
-from greenroom.http.config.configuration import FailureLimits, HttpLimits, LogFormat, LogLevel
+from greenroom.http.config.configuration import (
+    FailureLimits,
+    HttpLimits,
+    ImageLimits,
+    LogFormat,
+    LogLevel,
+)
 
 Api = Literal["openai-completions", "anthropic-messages", "ollama", "scripted"]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -37,6 +43,7 @@ Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 _FAILURES = FailureLimits()
+_IMAGES = ImageLimits()
 _LIMITS = HttpLimits()
 _TIMES = TimeLimits()
 _SESSIONS = SessionLimits()
@@ -74,19 +81,33 @@ class Auth(Section, frozen=True):
     rate_limit: RateLimit = RateLimit()
 
 
+class Images(Section, frozen=True):
+    """`gateway.http.endpoints.chatCompletions.images`: of images that a request names by URL."""
+
+    allow_url: bool = _IMAGES.allow_url
+    url_allowlist: tuple[Name, ...] = _IMAGES.url_allowlist
+    max_urls: Count = _IMAGES.max_urls
+    max_bytes: Bytes = _IMAGES.max_bytes
+    max_redirects: CountFromZero = _IMAGES.max_redirects
+    timeout_ms: Milliseconds = _IMAGES.timeout * 1000
+    allowed_mimes: tuple[Name, ...] = _IMAGES.allowed_types
+
+
 class ChatCompletions(Section, frozen=True):
     """`gateway.http.endpoints.chatCompletions`."""
 
     ignores = ignored.CHAT_COMPLETIONS
     enabled: bool = False
     session_from_user: bool = True
+    images: Images = Images()
 
 
 class Responses(Section, frozen=True):
-    """`gateway.http.endpoints.responses`, which is not served yet."""
+    """`gateway.http.endpoints.responses`, which conversations belong to."""
 
     ignores = ignored.RESPONSES
     enabled: bool = False
+    session_from_user: bool = True
 
 
 class Endpoints(Section, frozen=True):

@@ -69,6 +69,7 @@ from greenroom.actors.turn import (
     TurnEnded,
     TurnEvent,
     TurnRequest,
+    TurnStarted,
 )
 from greenroom.actors.window import Estimate, measured
 from greenroom.runtime import Ref, System
@@ -350,6 +351,17 @@ NO_TOOLS = Equipment(
 )
 
 
+def untimed(event: TurnEvent) -> TurnEvent:
+    """An event without the times of its turn, of which no two are the same."""
+    match event:
+        case TurnStarted():
+            return msgspec.structs.replace(event, called=None)
+        case TurnEnded():
+            return msgspec.structs.replace(event, answered=None)
+        case _:
+            return event
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """All that a client saw of a turn."""
 
@@ -429,7 +441,7 @@ class Stage:
         try:
             async with stream_of as stream:
                 async for event in stream:
-                    events.append(event)  # noqa: PERF401 - those before a failure count, too
+                    events.append(untimed(event))  # noqa: PERF401 - those before a failure count, too
         except TurnFailed as failed:
             return Outcome(tuple(events), failed.failure)
         return Outcome(tuple(events), None)
