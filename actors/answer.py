@@ -73,6 +73,11 @@ class Answer:
         """Whether all that the model said it said aloud, so that its text is a transcript."""
         return bool(self._spoken) and not self._text
 
+    def end_early(self) -> None:
+        """End it without the calls that it makes."""
+        self._calls = []
+        self.reason = FinishReason.LENGTH
+
     def entry(self) -> AssistantEntry:
         """Return the answer as it was said."""
         text = "".join(self._text) or "".join([spoken.transcript or "" for spoken in self._spoken])

@@ -34,7 +34,8 @@ class ToolCall(msgspec.Struct, frozen=True):
     """A model's wish to have a tool run.
 
     `arguments` is the text that the model wrote: JSON for a function, free text for a custom tool.
-    `extra` is what an upstream wants back with this very call, as a JSON object of further keys.
+    `extra` is what an upstream wants back with this very call, as a JSON object of further keys. An
+    `inner` call is of a tool that runs here, and no client ever sees it.
     """
 
     id: str
@@ -42,6 +43,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
     kind: Literal["function", "custom"] = "function"
     extra: bytes | None = None
+    inner: bool = False
 
 
 class Keepsake(msgspec.Struct, frozen=True, tag="keepsake"):
@@ -64,13 +66,14 @@ class UserEntry(msgspec.Struct, frozen=True, tag="user"):
     """What came from the user's side; a `pinned` entry is kept in every prompt, however long that gets.
 
     One with another `role` instructs: it stays in the transcript, unlike a `SystemEntry`, and a model is
-    shown it as one.
+    shown it as one. An `inner` one came from inside: a reminder, or what was waited for.
     """
 
     content: Content
     name: str | None = None
     pinned: bool = False
     role: Literal["user", "system", "developer"] = "user"
+    inner: bool = False
 
 
 class Speech(msgspec.Struct, frozen=True):
@@ -96,12 +99,16 @@ class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
 
 
 class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):
-    """The one result of one tool call; `synthetic` marks one that no tool gave."""
+    """The one result of one tool call; `synthetic` marks one that no tool gave.
+
+    An `inner` one answers an inner call.
+    """
 
     call_id: str
     content: Content
     synthetic: bool = False
     kind: Literal["function", "custom"] = "function"
+    inner: bool = False
 
 
 class SummaryEntry(msgspec.Struct, frozen=True, tag="summary"):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from greenroom.actors.closing import end_of, outcome_of, unbegun
-from greenroom.actors.failure import Failure
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.journal import Journal, Planned
 from greenroom.actors.known import KEY_LASTS_S, Replay, Verdict, recall
 from greenroom.actors.lifetime import Lifetime, is_over
@@ -105,6 +105,9 @@ class Ledger:
             TurnFailed: as `Journal.plan` and `Journal.fork` do.
         """
         turn, journal = item.turn, self._journal
+        if turn.is_inner and journal.past.has_open_calls:
+            what = "The session waits for the results of its client's tools."
+            raise TurnFailed.of(FailureKind.BUSY, what, code="session_waits")
         fork: Fork | None = None
         asked = turn.sender.fork
         if asked is not None and journal.is_new:

@@ -105,6 +105,15 @@ class Selector:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
         return Selection(agent.id, session, ephemeral, route, fallbacks, once)
 
+    def own(self, session: SessionName) -> Selection:
+        """Return where a turn goes that comes from inside: to the agent's own model."""
+        agent = self._agent(session.agent, "agent")
+        routes = [self._router.resolve(name) for name in (agent.model, *agent.fallbacks)]
+        first, *others = routes
+        return Selection(
+            agent.id, session.key, ephemeral=False, route=first, fallbacks=tuple(others)
+        )
+
     def session(self, key: str, agent: str | None) -> SessionName:
         """Return the session that a key means: of the named agent, of the key's own, or of the default.
 

@@ -5,7 +5,15 @@ from enum import StrEnum
 import msgspec
 
 from greenroom.actors.channels.channel import Deltas, FinishReason, Usage
-from greenroom.actors.entries import Entry, Sampling, Tool, ToolChoice
+from greenroom.actors.entries import (
+    Entry,
+    Sampling,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolEntry,
+    UserEntry,
+)
 from greenroom.runtime import Subscription
 
 
@@ -86,8 +94,10 @@ class TurnRequest(msgspec.Struct, frozen=True):
     stood in the request, if not among its messages. A turn that `follows` another is refused with the
     code `ELSEWHERE` unless that one is its session's last when it comes; one that follows "" has to be
     the first. `request` is kept with the turn for the API that it came in by, and such a turn is in the
-    journal even before it waits. One that is `whole` is never made shorter to fit its model's window, and
-    one that is `announced` begins its stream with `TurnAccepted`. A session that is new with it is
+    journal even before it waits. `chain` are the agents that have asked one another until it came to this
+    turn. It begins with the `calls` of tools that run here, without asking anybody again, or with their
+    `results` where these are known. One that is `whole` is never made shorter to fit its model's window,
+    and one that is `announced` begins its stream with `TurnAccepted`. A session that is new with it is
     deleted `lasts` seconds after its last append; None for never.
     """
 
@@ -114,6 +124,14 @@ class TurnRequest(msgspec.Struct, frozen=True):
     announced: bool = False
     lasts: float | None = None
     metadata: dict[str, str] = {}
+    chain: tuple[str, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolEntry, ...] = ()
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether it comes from inside, and no client has asked for it."""
+        return any(isinstance(entry, UserEntry) and entry.inner for entry in self.entries)
 
 
 class Served(msgspec.Struct, frozen=True):

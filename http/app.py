@@ -18,6 +18,7 @@ from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
 from greenroom.http.embeddings import PATH as EMBEDDINGS
 from greenroom.http.embeddings import Embeddings
+from greenroom.http.errands import add_errands
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
@@ -145,6 +146,7 @@ def _quart(
     async def retrieve_model(model: str) -> Response:
         return _json(msgspec.json.encode(catalogue.find(model)))
 
+    add_errands(app, house, authenticated, _json)
     as_json, as_page = _described()
 
     @app.get("/openapi.json")

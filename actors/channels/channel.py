@@ -101,6 +101,10 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     accepted_prediction: int = 0
     rejected_prediction: int = 0
 
+    def __add__(self, other: "Usage") -> "Usage":
+        counts = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Usage(*(one + more for one, more in counts))
+
 
 class Stamp(msgspec.Struct, frozen=True, tag="stamp", omit_defaults=True):
     """What an upstream says of the answer beside it: who made it, and at which tier.

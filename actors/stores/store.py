@@ -15,8 +15,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.stores.answered import TurnPage, TurnQuery
+from greenroom.actors.stores.errands import Errands
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -63,6 +64,11 @@ class Store(Protocol):
     whatever the session is like, is a mistake of the caller's: `ValueError`, and nothing was done.
     """
 
+    @property
+    def errands(self) -> Errands:
+        """What its sessions wait for."""
+        ...
+
     async def load(self, name: SessionName) -> SessionState | None:
         """Read what waking a session needs; None if there is none."""
         ...
@@ -84,6 +90,16 @@ class Store(Protocol):
         Raises:
             SourceMissing: there is nothing to be forked from.
             ValueError: a fork of a session that exists, or the session has had a turn of this id.
+        """
+        ...
+
+    async def step(self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]) -> None:
+        """Keep what an open turn has done, behind what it had done before, for its end after a crash.
+
+        It proves no fence: whoever owns the session next ends the turn, and then there are no more steps.
+
+        Raises:
+            ValueError: the session has no such turn, or it has ended.
         """
         ...
 

@@ -63,8 +63,10 @@ AGENT_DEFAULTS = _AGENT | _names("""
 """)
 AGENT = _AGENT | _names("""
     agentDir description groupChat identity memory plugins runtime skillsLimits
-    statusUpdates tools tts
+    statusUpdates tts
 """)
+
+TOOLS = _names("alsoAllow byProvider elevated exec fs loopDetection profile sandbox")
 
 LOGGING = _names("audit consoleLevel file maxFileBytes redactPatterns redactSensitive")
 

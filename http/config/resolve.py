@@ -5,6 +5,7 @@ from pathlib import Path
 
 from greenroom.actors.settings import HouseSettings
 from greenroom.http.config import schema
+from greenroom.http.config.acting import Places
 from greenroom.http.config.agents import resolve_agents
 from greenroom.http.config.authentication import resolve_auth
 from greenroom.http.config.configuration import (
@@ -44,7 +45,7 @@ def resolve(
     folder.
     """
     gateway = _gateway(file.gateway, source, port, environ, findings)
-    house = _house(file, environ, findings)
+    house = _house(file, Places(source, home), environ, findings)
     store = resolve_store(file.store, source, environ, home, findings)
     logging = _logging(file.logging, findings)
     return Configuration(
@@ -105,9 +106,11 @@ def _gateway(
     )
 
 
-def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) -> HouseSettings:
+def _house(
+    file: schema.File, places: Places, environ: Mapping[str, str], findings: Findings
+) -> HouseSettings:
     providers = resolve_providers(file.models.providers, environ, findings)
-    household = resolve_agents(file.agents, providers, findings)
+    household = resolve_agents(file.agents, providers, places, findings)
     return HouseSettings(
         agents=household.agents,
         default_agent=household.default,
@@ -116,6 +119,8 @@ def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) ->
         retention=resolve_retention(file.sessions.retention),
         names=resolve_names(file.models, providers, findings),
         patience=file.models.patience_seconds,
+        agent_defaults=household.defaults,
+        names_agents=household.names_agents,
     )
 
 

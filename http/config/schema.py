@@ -237,14 +237,47 @@ class Window(Section, frozen=True):
     summary_tokens: Count = _SHORTENING.tokens
 
 
+class Tools(Section, frozen=True):
+    """`agents.*.tools`: which tools an agent has, by patterns of their names."""
+
+    ignores = ignored.TOOLS
+    allow: tuple[Name, ...] = _AGENT.tools.allow
+    deny: tuple[Name, ...] = ()
+    approve: tuple[Name, ...] = ()
+
+
+class TurnLimits(Section, frozen=True):
+    """`agents.*.limits`: how far one turn may go."""
+
+    steps: Count = _AGENT.bounds.steps
+    tokens: Count | None = None
+    cost: Price | None = None
+
+
+class SamplingSection(Section, frozen=True):
+    """`agents.*.sampling`: what a request that says nothing else has."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    max_tokens: Count | None = None
+
+
 class AgentDefaults(Section, frozen=True):
     """`agents.defaults`; a time of 0 is no limit."""
 
     ignores = ignored.AGENT_DEFAULTS
     model: str | ModelChoice | None = None
     instructions: str | None = None
+    instructions_file: Name | None = None
     timeout_seconds: SecondsOrForever = _AGENT.time_limit
     window: Window = Window()
+    tools: Tools = Tools()
+    limits: TurnLimits = TurnLimits()
+    sampling: SamplingSection = SamplingSection()
+    approval_hours: Annotated[float, msgspec.Meta(gt=0)] = _AGENT.approval_expires / 3600
+    asks: tuple[Name, ...] = ()
+    ask_seconds: Seconds = _AGENT.ask_seconds
+    reminders: bool = False
 
 
 class Agent(Section, frozen=True):
@@ -255,7 +288,15 @@ class Agent(Section, frozen=True):
     name: Name | None = None
     model: str | ModelChoice | None = None
     instructions: str | None = None
+    instructions_file: Name | None = None
     timeout_seconds: SecondsOrForever | None = None
+    tools: Tools | None = None
+    limits: TurnLimits | None = None
+    sampling: SamplingSection | None = None
+    approval_hours: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    asks: tuple[Name, ...] | None = None
+    ask_seconds: Seconds | None = None
+    reminders: bool | None = None
 
 
 class ListedAgent(Agent, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from greenroom.runtime import Crashed, Ending, Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
 from tests.actors.conftest import (
     HERE,
+    NO_TOOLS,
     PATIENCE_S,
     PlayedChannel,
     Step,
@@ -58,7 +59,15 @@ class Stand:
         upstreams = Upstreams({HERE.provider: self.provider}, PATIENCE_S, Random(1))
         self.recording.join(self.stream.port)
         turn, draft = turn_of("t1"), draft_of(PROMPT)
-        run = Run(turn, draft, upstreams, self.recording, self.stream.port, time_limit=time_limit)
+        run = Run(
+            turn,
+            draft,
+            upstreams,
+            self.recording,
+            self.stream.port,
+            NO_TOOLS,
+            time_limit=time_limit,
+        )
         ref = await system.spawn(run, "t1")
         ref.on_end(self._note)
         ref.tell(Begin())

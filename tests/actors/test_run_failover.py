@@ -29,6 +29,7 @@ from greenroom.actors.turn import (
 from greenroom.runtime import Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
 from tests.actors.conftest import (
+    NO_TOOLS,
     PlayedChannel,
     Step,
     a_system,
@@ -73,7 +74,9 @@ class Stand:
         recording = Recording(OnDisconnect.CANCEL)
         recording.join(stream.port)
         turn = TurnRequest("t", FIRST, (), fallbacks)
-        run = Run(turn, draft_of(PROMPT), upstreams, recording, stream.port, time_limit=600)
+        run = Run(
+            turn, draft_of(PROMPT), upstreams, recording, stream.port, NO_TOOLS, time_limit=600
+        )
         ref = await self._system.spawn(run, f"run {self._runs}")
         results: list[RunResult] = []
 

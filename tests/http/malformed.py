@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from copy import deepcopy
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from jsonschema_rs import Draft202012Validator
@@ -142,7 +142,7 @@ def _changed(random: Random, body: dict[str, Any]) -> Any:
         match random.randrange(4):
             case 0:
                 del parent[key]
-            case 1 if isinstance(parent, list):
+            case 1 if not isinstance(parent, dict):
                 parent.insert(key, deepcopy(random.choice(_ODD)))
             case _:
                 parent[key] = deepcopy(random.choice(_ODD))
@@ -150,8 +150,8 @@ def _changed(random: Random, body: dict[str, Any]) -> Any:
 
 
 def _places(node: Any) -> Iterator[tuple[Any, Any]]:
-    keys = list(node) if isinstance(node, dict) else range(len(node))
-    for key in keys:
+    as_object = cast("dict[Any, Any]", node)
+    for key in list(as_object) if isinstance(node, dict) else range(len(node)):
         yield node, key
         if isinstance(node[key], dict | list):
             yield from _places(node[key])

@@ -96,28 +96,28 @@ async def test_the_headers_tell_who_answered_at_what_cost_and_what_is_left() -> 
     assert headers["x-request-id"]
 
 
-@pytest.mark.parametrize(
-    ("fields", "param"),
-    [
-        ({"input": ""}, "input[0]"),
-        ({"input": []}, "input"),
-        ({"input": ["a"] * 2049}, "input"),
-        ({"input": ["a", ""]}, "input[1]"),
-        ({"input": [[]]}, "input[0]"),
-        ({"input": ["a", [1]]}, "input"),
-        ({"input": [1, "a"]}, "input"),
-        ({"input": [-1]}, "input[0]"),
-        ({"input": [[2**63]]}, "input[0]"),
-        ({"input": 4}, "input"),
-        ({"input": None}, "input"),
-        ({"input": [1.5]}, "input[0]"),
-        ({"dimensions": 0}, "dimensions"),
-        ({"dimensions": "3"}, "dimensions"),
-        ({"encoding_format": "hex"}, "encoding_format"),
-        ({"model": 4}, "model"),
-        ({"model": " "}, None),
-    ],
-)
+WRONG: list[tuple[dict[str, Any], str | None]] = [
+    ({"input": ""}, "input[0]"),
+    ({"input": []}, "input"),
+    ({"input": ["a"] * 2049}, "input"),
+    ({"input": ["a", ""]}, "input[1]"),
+    ({"input": [[]]}, "input[0]"),
+    ({"input": ["a", [1]]}, "input"),
+    ({"input": [1, "a"]}, "input"),
+    ({"input": [-1]}, "input[0]"),
+    ({"input": [[2**63]]}, "input[0]"),
+    ({"input": 4}, "input"),
+    ({"input": None}, "input"),
+    ({"input": [1.5]}, "input[0]"),
+    ({"dimensions": 0}, "dimensions"),
+    ({"dimensions": "3"}, "dimensions"),
+    ({"encoding_format": "hex"}, "encoding_format"),
+    ({"model": 4}, "model"),
+    ({"model": " "}, None),
+]
+
+
+@pytest.mark.parametrize(("fields", "param"), WRONG)
 async def test_what_cannot_be_embedded_is_refused_by_name(
     fields: dict[str, Any], param: str | None
 ) -> None:

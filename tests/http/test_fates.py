@@ -24,9 +24,9 @@ CHANNELS = ("openai-completions", "anthropic-messages", "ollama")
 FATES = {"honoured", "passed on", "translated", "dropped", "refused"}
 HOUSE = closed_house()
 
-FUNCTION = {"name": "f", "parameters": {"type": "object", "properties": {}}}
+FUNCTION: dict[str, Any] = {"name": "f", "parameters": {"type": "object", "properties": {}}}
 TOOLS: dict[str, Any] = {"tools": [{"type": "function", "function": FUNCTION}]}
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "json_schema",
     "json_schema": {"name": "s", "schema": {"type": "object", "properties": {}}},
 }

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import pytest
@@ -26,18 +26,25 @@ def validator(name: str) -> Draft202012Validator:
     )
 
 
+def is_object(node: object) -> TypeGuard[dict[str, object]]:
+    return isinstance(node, dict)
+
+
+def is_list(node: object) -> TypeGuard[list[object]]:
+    return isinstance(node, list)
+
+
 def references(node: object) -> Iterator[str]:
-    match node:
-        case {"$ref": str(found)}:
-            yield found
-        case dict():
-            for value in node.values():
-                yield from references(value)
-        case list():
-            for value in node:
-                yield from references(value)
-        case _:
-            pass
+    """Every reference in a part of the document."""
+    if is_object(node):
+        named = node.get("$ref")
+        if isinstance(named, str):
+            yield named
+        for value in node.values():
+            yield from references(value)
+    elif is_list(node):
+        for value in node:
+            yield from references(value)
 
 
 async def ask(site: Site, operation: Operation) -> Answer:

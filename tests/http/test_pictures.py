@@ -63,7 +63,7 @@ class Web:
         self.connections.append((address, port, name))
         ours, theirs = memory_stream_pair()
         given = self._answers.pop(0)
-        if isinstance(given, float):
+        if not isinstance(given, bytes):
             await trio.sleep(given)
             raise OSError("refused")
         self.nursery.start_soon(self._serve, theirs, given)
@@ -301,10 +301,11 @@ async def test_where_they_are_on_the_model_gets_the_image(
 ) -> None:
     web = Web(answer(), answer(status="404 X"))
     web.nursery = nursery
-    monkeypatch.setattr(
-        "greenroom.http.completions.Pictures",
-        lambda limits: Pictures(limits, web.resolve, web.connect),
-    )
+
+    def pictures(limits: ImageLimits) -> Pictures:
+        return Pictures(limits, web.resolve, web.connect)
+
+    monkeypatch.setattr("greenroom.http.completions.Pictures", pictures)
     channel = PlayedChannel()
     async with Site(channel, gateway=msgspec.structs.replace(GATEWAY, images=ON)) as site:
         assert (await site.post(picture(URL))).status == 200

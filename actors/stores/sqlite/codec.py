@@ -108,6 +108,7 @@ def decode_accepted(
     added: tuple[TranscriptEntry, ...],
     request: bytes | None,
     metadata: str | None,
+    steps: tuple[TranscriptEntry, ...] = (),
 ) -> AcceptedTurn:
     """Return the acceptance of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_accepted, body)
@@ -122,6 +123,7 @@ def decode_accepted(
         keep_to=kept.keep_to,
         added=added,
         request=request,
+        steps=steps,
         metadata={} if metadata is None else _decoded(_metadata, metadata.encode()),
     )
 

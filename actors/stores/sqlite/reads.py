@@ -41,6 +41,8 @@ class TurnRow(NamedTuple):
     ending: bytes
     replayable: bool
     request: bytes | None
+    steps: bytes | None
+    did: int
     metadata: str | None
 
 
@@ -239,8 +241,9 @@ def _stored_turn(
 
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
+    steps = () if row.steps is None else codec.decode_added(row.steps, row.did)
     return codec.decode_accepted(
-        row.accepted, row.turn, row.idempotency, added, row.request, row.metadata
+        row.accepted, row.turn, row.idempotency, added, row.request, row.metadata, steps
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.stores.answered import TurnPage, TurnQuery
 from greenroom.actors.stores.records import (
     AcceptedTurn,
@@ -41,6 +41,7 @@ from greenroom.actors.stores.sqlite import (
     portable,
     reads,
 )
+from greenroom.actors.stores.sqlite.errands import SqliteErrands
 from greenroom.actors.stores.sqlite.readers import HereReader, Readers, ThreadReaders
 from greenroom.actors.stores.sqlite.transactions import Transactions, Watch
 from greenroom.actors.stores.sqlite.writer import HereWriter, ThreadWriter, Writer
@@ -73,6 +74,7 @@ class SqliteStore:
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
+        self.errands = SqliteErrands(writer, readers)
 
     @classmethod
     @asynccontextmanager
@@ -130,6 +132,9 @@ class SqliteStore:
         return await self._writer.run(
             lambda db: appends.accept(db, name, fence, turn, fork=fork, lasts=lasts)
         )
+
+    async def step(self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]) -> None:
+        await self._writer.run(lambda db: appends.step(db, name, turn, entries))
 
     async def end(
         self, name: SessionName, fence: Fence, ends: Sequence[TurnEnd]

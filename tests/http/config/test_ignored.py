@@ -44,7 +44,7 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
     authHeader: true,
     models: [{ id: "m", compat: {}, cost: { tieredPricing: [] } }],
   } } },
-  agents: { defaults: { workspace: "~" }, list: [{ id: "a" }, { id: "b", tools: {} }] },
+  agents: { defaults: { workspace: "~" }, list: [{ id: "a" }, { id: "b", tools: { exec: {} } }] },
   logging: { file: "x" },
   tools: {},
 }""".replace("${ }", '"${ }"')
@@ -62,7 +62,7 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
         IgnoredKey("models.providers.p.models[0].compat", 13),
         IgnoredKey("models.providers.p.models[0].cost.tieredPricing", 13),
         IgnoredKey("agents.defaults.workspace", 15),
-        IgnoredKey("agents.list[1].tools", 15),
+        IgnoredKey("agents.list[1].tools.exec", 15),
         IgnoredKey("logging.file", 16),
         IgnoredKey("tools", 17),
     )
