@@ -17,7 +17,6 @@ _chat = msgspec.json.Decoder(dict[str, Raw])
 _fields = msgspec.json.Decoder(dict[str, object])
 _encode = msgspec.json.Encoder().encode
 
-_IMAGES = ("data:image/", "https://", "http://")
 _TEXTS = ("input_text", "output_text", "text", "summary_text")
 
 
@@ -95,12 +94,12 @@ def _read(raw: Raw, param: str) -> Part:
 def _image(part: requests.Part, param: str) -> MediaPart:
     if part.file_id is not None:
         raise _no_files(f"{param}.file_id")
-    if part.image_url is None or not part.image_url.startswith(_IMAGES):
-        raise invalid(
-            "Invalid image_url content in `input`. Give `image_url` as an http(s) URL or a "
-            "data:image/… URL.",
-            f"{param}.image_url",
+    if part.image_url is None or not part.image_url.startswith("data:image/"):
+        what = (
+            f"Invalid '{param}.image_url'. Images named by URL are not fetched for responses; send it "
+            "as a data:image/… URL."
         )
+        raise invalid(what, f"{param}.image_url", "unsupported_image_url")
     image: dict[str, object] = {"url": part.image_url}
     if part.detail is not None:
         image["detail"] = part.detail

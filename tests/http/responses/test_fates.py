@@ -181,7 +181,7 @@ REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"input": [{"role": "user", "content": []}]}, "input[0].content"),
     ({"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]},
      "input[0].content[0].file_id"),
-    ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "ftp://h"}]}]},
+    ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://h"}]}]},
      "input[0].content[0].image_url"),
     ({"input": [{"role": "user", "content": [{"type": "input_file", "file_url": "http://h"}]}]},
      "input[0].content[0].file_url"),

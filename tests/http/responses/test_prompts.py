@@ -89,7 +89,7 @@ async def test_items_of_every_kind() -> None:
     items = [
         {"role": "user", "content": [
             {"type": "input_text", "text": "Look:"},
-            {"type": "input_image", "image_url": "https://h/i.png", "detail": "low"},
+            {"type": "input_image", "image_url": "data:image/png;base64,YQ==", "detail": "low"},
             {"type": "input_file", "file_data": "data:x;base64,YQ==", "filename": "f"},
         ]},
         {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]},
@@ -109,7 +109,8 @@ async def test_items_of_every_kind() -> None:
     text, image, file = first.content
     assert text == TextPart("Look:")
     assert image == MediaPart(
-        "image_url", b'{"type":"image_url","image_url":{"url":"https://h/i.png","detail":"low"}}'
+        "image_url",
+        b'{"type":"image_url","image_url":{"url":"data:image/png;base64,YQ==","detail":"low"}}',
     )
     assert isinstance(file, MediaPart)
     assert file.kind == "file"
