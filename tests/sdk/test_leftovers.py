@@ -112,7 +112,8 @@ async def test_nothing_is_left_of_stateless_requests(
     for gateway in (near, far):
         gateway.wait_for_no_sessions()
         gateway.wait_for_descriptors(base[gateway] + idle)
-    assert status(near, "Threads") == threads
+    # One that has been idle for a while may have ended meanwhile.
+    assert status(near, "Threads") <= threads
     assert status(near, "VmRSS") - memory < 30_000
     near.end()
     far.end()
