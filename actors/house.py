@@ -213,6 +213,10 @@ class House:
         """Return the session that a key means; raises `TurnFailed` (INVALID_REQUEST)."""
         return self._selector.session(key, agent)
 
+    def stored_session(self, key: str, agent: str | None) -> SessionName:
+        """Return the stored session that a key means, also of an agent that is gone."""
+        return self._selector.stored(key, agent)
+
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""
         return tuple([await ref.ask(Describe()) for ref in self._refs])

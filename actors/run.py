@@ -25,7 +25,7 @@ from greenroom.actors.entries import (
     TranscriptEntry,
     UserEntry,
 )
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.failure import FORMLESS, Failure, FailureKind, TurnFailed
 from greenroom.actors.output import MOST_REPAIRS, repair, response_format
 from greenroom.actors.recording import LEFT, Recording
 from greenroom.actors.stores.store import Fenced, StoreFailed
@@ -325,5 +325,5 @@ def _formless(route: Route) -> Failure:
     return Failure(
         FailureKind.UPSTREAM_ERROR,
         f"'{route}' did not give an answer of the form that is needed, asked {MOST_REPAIRS + 1} times.",
-        code="invalid_output",
+        code=FORMLESS,
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.failure import FORMLESS, Failure, FailureKind, TurnFailed
 from greenroom.runtime import ActorCrashed, DirectoryFull, RuntimeFault
 
 INVALID_REQUEST = "invalid_request_error"
@@ -111,14 +111,14 @@ def of_failure(failure: Failure) -> ApiError:
         headers["retry-after-ms"] = str(max(1, round(failure.retry_after * 1000)))
         seconds = f"{max(failure.retry_after, 0.001):.3f}"
         headers["retry-after"] = seconds.rstrip("0").removesuffix(".")
-    if failure.kind in _POINTLESS_TO_RETRY:
+    if failure.kind in _POINTLESS_TO_RETRY or failure.is_final:
         headers |= NO_RETRY
     return ApiError(
         status,
         type_,
         before + failure.message,
         param=failure.param,
-        code=code if status >= 500 else failure.code or code,
+        code=code if status >= 500 and failure.code != FORMLESS else failure.code or code,
         headers=headers,
     )
 

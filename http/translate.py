@@ -19,6 +19,7 @@ from greenroom.actors.entries import Keepsake
 from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
 from greenroom.http import wire
 from greenroom.http.deltas import Likelihoods, delta_of, finish_of, usage_of
+from greenroom.http.errors import INVALID_REQUEST, ApiError
 
 _encoder = msgspec.json.Encoder()
 
@@ -122,10 +123,13 @@ class ChunkEncoder:
         if self._include_usage:
             pieces.append(self._frame((), usage_of(ended.usage)))
         pieces.append(self._event(_DONE))
+        if self._events < self._starting_after:
+            return frame(_beyond(self._events, self._starting_after).encode()) + frame(_DONE)
         return b"".join(pieces)
 
     def fail(self, error: bytes) -> bytes:
-        """Encode a bad end, as one piece; `error` is an envelope."""
+        """Encode a bad end, as one piece; `error` is an envelope, which no client has had already."""
+        self._starting_after = 0
         return self._event(error) + self._event(_DONE)
 
     def _event(self, data: bytes) -> bytes:
@@ -195,3 +199,13 @@ class ChunkEncoder:
             system_fingerprint=self._fingerprint,
         )
         return _encoder.encode(chunk)
+
+
+def _beyond(events: int, starting_after: int) -> ApiError:
+    return ApiError(
+        409,
+        INVALID_REQUEST,
+        f"This stream has {events} events: it cannot go on after event {starting_after}.",
+        param="x-greenroom-starting-after",
+        code="starting_after_beyond",
+    )
