@@ -1,4 +1,4 @@
-"""The ASGI application: the hot path in front, Quart's routes behind it, the access log around both."""
+"""The ASGI application: the hot path in front, Quart's routes behind it, gate and log around both."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -19,6 +19,9 @@ from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
+from greenroom.http.server.gate import gate
+from greenroom.http.server.hosts import Hosts
+from greenroom.http.server.origins import Origins
 from greenroom.http.sessions import ROOT, Sessions
 
 if TYPE_CHECKING:
@@ -54,7 +57,8 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
         else:
             await routes(scope, receive, send)
 
-    return access_log(dispatch, log, metrics)
+    gated = gate(dispatch, Hosts(gateway.host, gateway.hosts), Origins(gateway.cors))
+    return access_log(gated, log, metrics)
 
 
 class _Routes(QuartTrio):

@@ -6,6 +6,7 @@ waits for the turn's first event, so that an early failure is a status that SDKs
 longer than a while; after that comments keep the line open.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
@@ -96,16 +97,15 @@ class Completions:
         record.turn, record.stream = order.turn.id, order.stream
         record.model = str(selection.route)
         record.error = "interrupted"
-        async with trio.open_nursery() as nursery:
-
-            async def cancel_when_left() -> None:
-                await exchange.until_client_leaves()
+        try:
+            record.error = await exchange.while_there(
+                partial(self._answer, exchange, order, record)
+            )
+        except ClientGone:
+            record.error = "client_left"
+        finally:
+            if record.error == "interrupted" and exchange.left:
                 record.error = "client_left"
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(cancel_when_left)
-            record.error = await self._answer(exchange, order, record)
-            nursery.cancel_scope.cancel()
 
     async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
         """Answer; return the code of the error that was sent, None for a whole answer."""

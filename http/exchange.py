@@ -6,7 +6,7 @@ cancel exactly that task, and nothing outlives the request.
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -18,6 +18,10 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
+T = TypeVar("T")
+
+PRESENCE = "greenroom.presence"
+"""The extension of ASGI that is a `Presence`, where the server has it."""
 
 JSON_TYPE = (b"content-type", b"application/json; charset=utf-8")
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
@@ -26,6 +30,17 @@ SSE_HEADERS: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+class Presence(Protocol):
+    """What a server knows of a request's client by itself, without a task that waits for it."""
+
+    left: bool
+    """Whether it has left."""
+
+    def cancel_when_left(self) -> None:
+        """Have the task that answers cancelled as soon as it leaves."""
+        ...
 
 
 class ClientGone(Exception):  # noqa: N818 - not an error of anyone's
@@ -58,9 +73,11 @@ class Exchange(Head):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope)
+        self._presence: Presence | None = scope.get("extensions", {}).get(PRESENCE)
         self._receive = receive
         self._send = send
         self.started = False
+        self.left = False
         self._ended = False
         self._body_ended = False
 
@@ -106,8 +123,38 @@ class Exchange(Head):
             while not self._body_ended:
                 await self._read_piece()
 
-    async def until_client_leaves(self) -> None:
-        """Return when the client has left; call it once the body is read.
+    async def while_there(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` and return what it does; call it once the body is read.
+
+        When the client leaves the work is cancelled, and `left` is true. The server may cancel more than
+        the work, but for its own connection alone, so that a request needs no task to wait for this.
+
+        Raises:
+            ClientGone: the client left.
+        """
+        if self._presence is not None:
+            self._presence.cancel_when_left()
+            try:
+                return await work()
+            finally:
+                self.left = self._presence.left
+        done: list[T] = []
+        async with trio.open_nursery() as nursery:
+
+            async def cancel_when_left() -> None:
+                await self._until_client_leaves()
+                self.left = True
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(cancel_when_left)
+            done.append(await work())
+            nursery.cancel_scope.cancel()
+        if not done:
+            raise ClientGone
+        return done[0]
+
+    async def _until_client_leaves(self) -> None:
+        """Return when the client has left.
 
         After a whole answer it never returns, because the server reports its own end of the
         request as a disconnect, and whoever acted on that would cancel the server's own steps.

@@ -6,6 +6,7 @@ all of it.
 """
 
 import signal
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from greenroom.actors.house import House
 from greenroom.actors.stores.store import Store
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
-from greenroom.http.listener import Server, base_url
+from greenroom.http.server.listener import Server, base_url
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _LAST_WORDS_S = 1.0
 
 async def serve(
     configuration: Configuration,
-    listener: trio.SocketListener,
+    listener: socket.socket,
     store: Store,
     log: "FilteringBoundLogger",
     *,
@@ -40,10 +41,11 @@ async def serve(
     async with trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
             house = await House.open(system, configuration.house, store)
-            server = Server(create_app(house, gateway, log), listener, log)
+            app = create_app(house, gateway, log)
+            server = Server(app, listener, log, gateway.limits, http1=gateway.http1)
             connections.start_soon(server.run)
             connections.start_soon(take_care, store, configuration.house.retention, time.time, log)
-            host, port, *_ = listener.socket.getsockname()
+            host, port, *_ = listener.getsockname()
             url = base_url(host, port)
             log.info("gateway.up", url=url, agents=list(house.agent_ids))
             task_status.started(url)

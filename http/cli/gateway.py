@@ -8,7 +8,7 @@ import httpx2
 from greenroom.actors.settings import Secret
 from greenroom.http.config import Configuration, NoAuth
 from greenroom.http.config.authentication import TOKEN_VARIABLE
-from greenroom.http.listener import base_url
+from greenroom.http.server.listener import base_url
 
 
 class GatewayAddress:

@@ -18,7 +18,7 @@ from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.cli.sessions import sessions
 from greenroom.http.cli.store import store
 from greenroom.http.config import ConfigurationError
-from greenroom.http.listener import CannotListen
+from greenroom.http.server.listener import CannotListen
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

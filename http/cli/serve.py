@@ -1,5 +1,6 @@
 """`greenroom serve`: the gateway in this process, and what its first user needs to see."""
 
+import socket
 from contextlib import suppress
 from functools import partial
 
@@ -8,9 +9,9 @@ import trio
 
 from greenroom.actors.stores.store import Store
 from greenroom.http.config import Configuration, TokenAuth
-from greenroom.http.listener import open_listener
 from greenroom.http.logs import open_log
 from greenroom.http.serve import serve, stop_on_signal
+from greenroom.http.server.listener import open_listener
 from greenroom.http.stores import store_of
 
 
@@ -22,15 +23,15 @@ async def serve_until_signalled(configuration: Configuration) -> bool:
         CannotOpen: the store cannot be had.
     """
     gateway = configuration.gateway
-    listener = await open_listener(gateway.host, gateway.port)
+    listener = open_listener(gateway.host, gateway.port, gateway.limits)
     try:
         async with store_of(configuration) as store:
             return await _serve(configuration, listener, store)
     finally:
-        listener.socket.close()
+        listener.close()
 
 
-async def _serve(configuration: Configuration, listener: trio.SocketListener, store: Store) -> bool:
+async def _serve(configuration: Configuration, listener: socket.socket, store: Store) -> bool:
     log = open_log(configuration.logging)
     for key in configuration.ignored:
         log.info("configuration.ignored", key=key.key, line=key.line)

@@ -11,6 +11,7 @@ from greenroom.http.config.configuration import (
     Configuration,
     FailureLimits,
     Gateway,
+    Http1,
     HttpLimits,
     LogFormat,
     Logging,
@@ -18,6 +19,7 @@ from greenroom.http.config.configuration import (
     NoAuth,
     PasswordAuth,
     SecretSource,
+    Tls,
     TokenAuth,
 )
 from greenroom.http.config.errors import ConfigurationError, Problem
@@ -31,6 +33,7 @@ __all__ = [
     "ConfigurationError",
     "FailureLimits",
     "Gateway",
+    "Http1",
     "HttpLimits",
     "IgnoredKey",
     "LogFormat",
@@ -40,6 +43,7 @@ __all__ = [
     "PasswordAuth",
     "Problem",
     "SecretSource",
+    "Tls",
     "TokenAuth",
     "find",
     "load",

@@ -46,11 +46,13 @@ class FailureLimits(msgspec.Struct, frozen=True):
 
 
 class HttpLimits(msgspec.Struct, frozen=True):
-    """Bounds of one request.
+    """Bounds of a request, and of connections.
 
-    `body_timeout` is for reading a request's body; `heartbeat` the longest silence of a stream;
-    `first_event` the longest wait for a run's first event before the status goes out; `shutdown`
-    the time that runs under way get to end; `max_json_depth` how deep a request's JSON may nest.
+    `head_timeout` is for a request's head, or a TLS handshake; `body_timeout` for its body;
+    `write_timeout` for a client that does not read what it is sent; `keep_alive` how long a connection
+    may wait for its next request. `heartbeat` is the longest silence of a stream; `first_event` the
+    longest wait for a run's first event before the status goes out; `shutdown` the time that runs
+    under way get to end; `max_json_depth` how deep a request's JSON may nest.
     """
 
     max_body_bytes: int = 20 * 1024 * 1024
@@ -59,13 +61,33 @@ class HttpLimits(msgspec.Struct, frozen=True):
     first_event: float = 10.0
     shutdown: float = 10.0
     max_json_depth: int = 64
+    max_connections: int = 8192
+    max_connections_per_address: int = 2048
+    keep_alive: float = 60.0
+    max_head_bytes: int = 64 * 1024
+    max_request_line_bytes: int = 16 * 1024
+    max_headers: int = 128
+    head_timeout: float = 20.0
+    write_timeout: float = 60.0
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """The files of a certificate, with its chain, and of its key, both in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+Http1 = Literal["httptools", "h11"]
 
 
 class Gateway(msgspec.Struct, frozen=True):
     """Where and how HTTP is served.
 
     `host` is an IP address; port 0 lets the system choose. `chat_completions` switches the
-    endpoint; with `session_from_user`, a request's `user` makes its session.
+    endpoint; with `session_from_user`, a request's `user` makes its session. `hosts` are names that
+    the gateway answers for, beside its own; `cors` the origins whose pages may call it. `http1` says
+    whose HTTP/1.1 is spoken.
     """
 
     host: str
@@ -75,6 +97,10 @@ class Gateway(msgspec.Struct, frozen=True):
     chat_completions: bool
     session_from_user: bool
     limits: HttpLimits
+    hosts: tuple[str, ...] = ()
+    cors: tuple[str, ...] = ()
+    http1: Http1 = "httptools"
+    tls: Tls | None = None
 
 
 LogLevel = Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"]
