@@ -15,6 +15,7 @@ from greenroom.http.access import access_log, record_of
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
+from greenroom.http.credential import Credential
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
@@ -35,9 +36,14 @@ _STATUS_SECONDS = 1.0
 Route = Callable[..., Awaitable[Response]]
 
 
-def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> App:
-    """Build the application of one house."""
-    authenticator = Authenticator(gateway.auth, gateway.failures)
+def create_app(
+    house: House,
+    gateway: Gateway,
+    log: "FilteringBoundLogger",
+    credential: Credential | None = None,
+) -> App:
+    """Build the application of one house; `credential` is the gateway's own if not given."""
+    authenticator = Authenticator(credential or Credential(gateway.auth, log), gateway.failures)
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)

@@ -1,17 +1,17 @@
-"""Who may call: one bearer secret, compared in constant time, and a bound on guessing it.
+"""Who may call: one bearer secret, and a bound on guessing it.
 
 Wrong secrets are counted by address in a table of bounded size; who brings none guesses none. A remote
 address that fails too often is locked out for a while; loopback is only slowed down, so that nobody
 locks out the machine's owner.
 """
 
-import hmac
 import ipaddress
 from collections import OrderedDict, deque
 
 import trio
 
-from greenroom.http.config import Auth, FailureLimits, NoAuth
+from greenroom.http.config import FailureLimits
+from greenroom.http.credential import Credential
 from greenroom.http.errors import ApiError
 from greenroom.http.exchange import Head
 
@@ -22,8 +22,8 @@ _LOOPBACK_DELAY_S = 0.5
 class Authenticator:
     """Checks requests against the gateway's secret."""
 
-    def __init__(self, auth: Auth, limits: FailureLimits) -> None:
-        self._auth = auth
+    def __init__(self, credential: Credential, limits: FailureLimits) -> None:
+        self._credential = credential
         self._limits = limits
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._locked: OrderedDict[str, float] = OrderedDict()
@@ -34,14 +34,14 @@ class Authenticator:
         Raises:
             ApiError: 401 without the right secret, 429 while its address is locked out.
         """
-        if isinstance(self._auth, NoAuth):
+        if not self._credential.needed:
             return
         address = head.client[0] if head.client is not None else ""
         now = trio.current_time()
         self._refuse_locked(address, now)
         given = presented(head)
         if given is not None:
-            if _matches(given, self._auth.secret.reveal()):
+            if self._credential.matches(given):
                 self._failures.pop(address, None)
                 return
             await self._count_failure(address, now)
@@ -91,10 +91,6 @@ def presented(head: Head) -> str | None:
         scheme, _, secret = authorization.partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else None
     return head.header(b"api-key") or head.header(b"x-api-key")
-
-
-def _matches(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _is_loopback(address: str) -> bool:

@@ -1,9 +1,15 @@
-"""Which store a configuration asks for."""
+"""Which store a configuration asks for, and waiting for it where another process still has it."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+import trio
 
 from greenroom.actors.stores.sqlite.store import SqliteStore
+from greenroom.actors.stores.store import InUse
 from greenroom.http.config import Configuration
+
+_LOOK_S = 0.05
 
 
 def store_of(configuration: Configuration) -> AbstractAsyncContextManager[SqliteStore]:
@@ -15,3 +21,28 @@ def store_of(configuration: Configuration) -> AbstractAsyncContextManager[Sqlite
     if configuration.store is None:
         return SqliteStore.in_memory()
     return SqliteStore.open(configuration.store)
+
+
+async def enter_store(
+    stack: AsyncExitStack,
+    configuration: Configuration,
+    patience: float,
+    waiting: Callable[[], None],
+) -> SqliteStore:
+    """Enter the store; where another process has it, call `waiting` and wait up to `patience` seconds.
+
+    Raises:
+        CannotOpen: the file cannot be had, or not in time.
+    """
+    deadline = trio.current_time() + patience
+    told = False
+    while True:
+        try:
+            return await stack.enter_async_context(store_of(configuration))
+        except InUse:
+            if trio.current_time() >= deadline:
+                raise
+        if not told:
+            waiting()
+            told = True
+        await trio.sleep(_LOOK_S)

@@ -26,6 +26,7 @@ from greenroom.http.config.errors import ConfigurationError, Problem
 from greenroom.http.config.find import find
 from greenroom.http.config.findings import IgnoredKey
 from greenroom.http.config.load import load
+from greenroom.http.config.secret_file import NoSecret, read_secret
 
 __all__ = [
     "Auth",
@@ -40,6 +41,7 @@ __all__ = [
     "LogLevel",
     "Logging",
     "NoAuth",
+    "NoSecret",
     "PasswordAuth",
     "Problem",
     "SecretSource",
@@ -47,4 +49,5 @@ __all__ = [
     "TokenAuth",
     "find",
     "load",
+    "read_secret",
 ]

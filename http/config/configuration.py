@@ -11,22 +11,24 @@ import msgspec
 from greenroom.actors.settings import HouseSettings, Secret
 from greenroom.http.config.findings import IgnoredKey
 
-SecretSource = Literal["configuration", "environment", "generated"]
+SecretSource = Literal["configuration", "file", "environment", "generated"]
 """Where a gateway's secret came from; a generated one is to be shown to the user once."""
 
 
 class TokenAuth(msgspec.Struct, frozen=True, tag="token"):
-    """Callers present a token as their bearer."""
+    """Callers present a token as their bearer; where it is in a `file`, what that says counts."""
 
     secret: Secret
     source: SecretSource
+    file: Path | None = None
 
 
 class PasswordAuth(msgspec.Struct, frozen=True, tag="password"):
-    """Callers present a password as their bearer."""
+    """Callers present a password as their bearer; where it is in a `file`, what that says counts."""
 
     secret: Secret
     source: SecretSource
+    file: Path | None = None
 
 
 class NoAuth(msgspec.Struct, frozen=True, tag="none"):

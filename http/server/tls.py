@@ -6,9 +6,16 @@ A connection gets the newest pair that was whole when it came; a pair that does 
 import os
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import trio
 
 from greenroom.http.config import Tls
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+_LOOK_S = 10.0
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2; those of 1.3 are all good."""
 
@@ -43,6 +50,17 @@ class Certificate:
         self._stamp = stamp
         self.context = _context(*self._files)
         return True
+
+
+async def follow(certificate: Certificate, log: "FilteringBoundLogger") -> None:
+    """Look now and then whether the files have changed."""
+    while True:
+        await trio.sleep(_LOOK_S)
+        try:
+            if certificate.refresh():
+                log.info("tls.certificate_replaced")
+        except CannotLoad as fault:
+            log.warning("tls.certificate_kept", reason=str(fault))
 
 
 def _context(certificate: Path, key: Path) -> ssl.SSLContext:

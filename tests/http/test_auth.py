@@ -7,6 +7,7 @@ from greenroom.actors.settings import Secret
 from greenroom.http import auth
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.config import Auth, FailureLimits, NoAuth, PasswordAuth, TokenAuth
+from greenroom.http.credential import Credential
 from greenroom.http.errors import ApiError
 from tests.http.conftest import exchange_of
 
@@ -22,7 +23,7 @@ def authenticator(
     mode: type[TokenAuth | PasswordAuth] = TokenAuth,
 ) -> Authenticator:
     given: Auth = mode(Secret(secret), "configuration")
-    return Authenticator(given, limits or FailureLimits())
+    return Authenticator(Credential(given), limits or FailureLimits())
 
 
 async def check(
@@ -105,9 +106,8 @@ async def test_any_other_secret_is_refused_in_the_products_words(headers: dict[s
 
 
 async def test_without_authentication_everybody_passes() -> None:
-    assert (
-        await check(Authenticator(NoAuth(), FailureLimits()), {"authorization": "Bearer ÿ"}) is None
-    )
+    everybody = Authenticator(Credential(NoAuth()), FailureLimits())
+    assert await check(everybody, {"authorization": "Bearer ÿ"}) is None
 
 
 @pytest.mark.parametrize("secret", ["pässwörd", "パス", "a b"])

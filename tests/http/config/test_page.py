@@ -84,6 +84,8 @@ def test_the_example_shows_every_key_but_the_alternatives(example: str) -> None:
     assert keys(inspect.type_info(schema.File)) - shown == {
         "customBindHost",
         "password",
+        "passwordFile",
+        "tokenFile",
         "list",
         "default",
         "consoleStyle",

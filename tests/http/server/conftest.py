@@ -135,7 +135,7 @@ class Server(Site):
             return await client.answer()
 
 
-@pytest.fixture(autouse=True, params=["httptools", "h11"])
+@pytest.fixture(params=["httptools", "h11"])
 def http1(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Http1:
     """Whose HTTP/1.1 the servers of a test speak: each in turn."""
     spoken: Http1 = request.param

@@ -10,6 +10,8 @@ from tests.conftest import PlayedChannel, words
 from tests.http.conftest import PATH, TOKEN, chat, data_of
 from tests.http.server.conftest import Server, request, start
 
+pytestmark = pytest.mark.usefixtures("http1")
+
 
 async def test_a_connection_lives_on_after_answers_errors_and_streams(
     nursery: trio.Nursery,

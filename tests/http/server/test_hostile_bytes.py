@@ -16,6 +16,8 @@ from tests.conftest import Lines, PlayedChannel
 from tests.http.conftest import PATH, TOKEN, chat, data_of
 from tests.http.server.conftest import SLOW, Client, Server, request, start
 
+pytestmark = pytest.mark.usefixtures("http1")
+
 
 def _preface(headers: list[tuple[bytes, bytes]], *, end: bool = True) -> bytes:
     """Cleartext HTTP/2 by prior knowledge, with the given head unchecked."""

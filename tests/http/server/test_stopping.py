@@ -11,6 +11,8 @@ from tests.conftest import STOP, PlayedChannel
 from tests.http.conftest import chat, data_of
 from tests.http.server.conftest import SLOW, Server, request, start
 
+pytestmark = pytest.mark.usefixtures("http1")
+
 
 async def stopped(server: Server, within: float) -> float:
     """Stop a server; how long it took."""
