@@ -20,6 +20,7 @@ from greenroom.http.exchange import Header
 from greenroom.http.server.refused import Refused, malformed
 
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(.*)", re.IGNORECASE | re.DOTALL)
+_METHOD = re.compile(rb"[A-Z-]{1,32} ")
 _CONNECTION_LEVEL = frozenset(
     {b"connection", b"content-length", b"expect", b"host", b"transfer-encoding", b"upgrade"}
 )
@@ -67,6 +68,8 @@ def read_head(data: bytes) -> Head:
     ):  # CONNECT, or an upgrade that a client offers: both are read to the end
         pass
     except HttpParserInvalidMethodError:
+        if not _METHOD.match(data):
+            raise malformed("The request line is not HTTP's.") from None
         raise Refused(501, "unknown_method", "There is no such method.") from None
     except HttpParserError as error:
         version = parser.get_http_version()

@@ -23,7 +23,7 @@ class Refused(Exception):  # noqa: N818 - the client's doing, and no error of th
 
     def encode(self) -> bytes:
         """Return the whole answer in HTTP/1.1, which says that the connection closes."""
-        type_ = INVALID_REQUEST if self.status < 500 else "api_error"
+        type_ = "api_error" if self.status in {500, 503} else INVALID_REQUEST
         body = ApiError(self.status, type_, str(self), code=self.code).encode()
         headers = dict(_CLOSING)
         if self.retry_after is not None:
