@@ -89,4 +89,5 @@ async def obey_signals(
             elif stop.is_set():
                 hurry.cancel()
                 return
-            stop.set()
+            else:
+                stop.set()

@@ -102,7 +102,8 @@ class Http1:
     def stop(self) -> None:
         """Close the connection now if it idles, else after its answer."""
         if self._answer is not None:
-            self._answer.closes = True
+            # An answer whose head is out has promised another one; that will be that it stops.
+            self._answer.closes = self._answer.closes or not self._answer.begun
             return
         # What came in this moment is a request that can be answered, not cut off.
         self._intake.feed(self._transport.receive_nowait())

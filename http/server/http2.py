@@ -8,10 +8,12 @@ and forgotten, and the third are not looked at, as RFC 9113 has it (5.3.2).
 from typing import Any, cast
 
 import h2.events
+import trio
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
+from hypercorn.events import Event as ConnectionEvent
 from hypercorn.events import Updated
-from hypercorn.protocol.events import Event, Response
+from hypercorn.protocol.events import EndBody, Event, Response
 from hypercorn.protocol.h2 import H2Protocol
 
 _OF_THE_CONNECTION = frozenset(
@@ -22,12 +24,31 @@ _OF_THE_CONNECTION = frozenset(
 class Http2(H2Protocol):
     """The protocol of one connection."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._sent = trio.Event()
+
+    async def handle(self, event: ConnectionEvent) -> None:
+        """Take what came, or that the connection has ended."""
+        await super().handle(event)
+        self._sent.set()
+
     async def stream_send(self, event: Event) -> None:
         """Send what a stream has to say, without the headers of HTTP/1.1 alone (RFC 9113, 8.2.2)."""
         if isinstance(event, Response):
             headers = [header for header in event.headers if header[0] not in _OF_THE_CONNECTION]
             event = Response(event.stream_id, headers, event.status_code)
         await super().stream_send(event)
+        if isinstance(event, EndBody):
+            # A connection that closes behind its last answer would do so before that answer's end is out.
+            while event.stream_id in self.stream_buffers and not self.closed:
+                if self._sent.is_set():
+                    self._sent = trio.Event()
+                await self._sent.wait()
+
+    async def _send_data(self, stream_id: int) -> None:
+        await super()._send_data(stream_id)
+        self._sent.set()
 
     async def _handle_events(self, events: list[h2.events.Event]) -> None:
         for event in events:

@@ -45,7 +45,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
         case "/crash":
             raise ValueError("as asked")
         case "/empty":
-            await send(start | {"status": 204, "headers": [(b"x-a", b"b")]})
+            start["status"], start["headers"] = 204, [(b"x-a", b"b")]
+            await send(start)
             await send({"type": "http.response.body", "body": b""})
         case "/stream":
             await send(start)
