@@ -2,8 +2,9 @@
 
 import msgspec
 
-from greenroom.actors.known import Recent
-from greenroom.actors.session import Session, SessionMessage
+from greenroom.actors.recent import Firsts, FirstTries, Recent
+from greenroom.actors.session import Session
+from greenroom.actors.session_messages import SessionMessage
 from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.surroundings import Surroundings
 from greenroom.runtime import Actor, Directory, Request
@@ -35,12 +36,14 @@ class Rooms:
         self, settings: AgentSettings, limits: SessionLimits, surroundings: Surroundings
     ) -> None:
         self.recent = Recent()
+        self.firsts = Firsts()
+        first_tries = FirstTries()
 
         def lasting(key: str) -> Session:
-            return Session(key, settings, limits, surroundings)
+            return Session(key, settings, limits, surroundings, first_tries)
 
         def passing(key: str) -> Session:
-            return Session(key, settings, limits, surroundings, self.recent)
+            return Session(key, settings, limits, surroundings, first_tries, self.recent)
 
         most = limits.live_sessions
         self.sessions: Sessions = Directory(lasting, limit=most, idle=limits.idle)

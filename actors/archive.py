@@ -9,17 +9,26 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 
 from greenroom.actors.agent import Rooms
 from greenroom.actors.closing import store_failure
+from greenroom.actors.entries import TranscriptEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.session import Cancel, Delete, Reset, SessionMessage
-from greenroom.actors.stores.store import (
+from greenroom.actors.session_messages import (
+    Annotate,
+    Append,
+    Cancel,
+    Delete,
+    Erase,
+    Reset,
+    SessionMessage,
+)
+from greenroom.actors.stores.records import (
     Page,
     Query,
     SessionInfo,
     SessionName,
-    Store,
     StoredEntry,
-    StoreFailed,
 )
+from greenroom.actors.stores.store import Store, StoreFailed
+from greenroom.actors.turns import address_of
 from greenroom.runtime import Address
 
 
@@ -48,13 +57,26 @@ class Archive:
             raise _unknown(name)
         return info
 
+    async def find(self, key: str) -> SessionInfo | None:
+        """Return the session of a key, whosever it is, None if there is none."""
+        page = await self.list(Query(prefix=key, limit=1000))
+        return next((info for info in page.sessions if info.name.key == key), None)
+
     async def transcript(
-        self, name: SessionName, *, after: int, limit: int, cut: bool
+        self,
+        name: SessionName,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        cut: bool = False,
     ) -> tuple[StoredEntry, ...]:
-        """Return a page of what was said; with `cut`, what was cut as well."""
+        """Return a page of what was said, as the store has it; with `cut`, what was cut as well."""
         await self.info(name)
         with _told():
-            return await self._store.transcript(name, after=after, limit=limit, cut=cut)
+            return await self._store.transcript(
+                name, after=after, before=before, limit=limit, cut=cut
+            )
 
     async def cancel(self, name: SessionName) -> bool:
         """End the turn that runs and those that wait; return whether there was one."""
@@ -67,6 +89,24 @@ class Archive:
     async def delete(self, name: SessionName) -> None:
         """Delete it, with all that was said."""
         await (await self._actor(name)).ask(Delete())
+
+    async def annotate(self, name: SessionName, attributes: bytes) -> None:
+        """Keep `attributes` with it; it is made if there is none."""
+        await address_of(self._rooms, name).ask(Annotate(attributes))
+
+    async def append(
+        self,
+        name: SessionName,
+        turn: str,
+        entries: tuple[TranscriptEntry, ...],
+        places: tuple[str, ...],
+    ) -> None:
+        """Add to what was said, as `session_messages.Append` says; INVALID_REQUEST as well."""
+        await (await self._actor(name)).ask(Append(turn, entries, places))
+
+    async def erase(self, name: SessionName, seq: int) -> None:
+        """Take one entry out of what was said, as `session_messages.Erase` says."""
+        await (await self._actor(name)).ask(Erase(seq))
 
     def export(self, name: SessionName) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Read a session as JSON Lines, each with its line break; raises as the store does."""
@@ -90,14 +130,7 @@ class Archive:
 
     async def _actor(self, name: SessionName) -> Address[str, SessionMessage]:
         await self.info(name)
-        rooms = self._rooms.get(name.agent)
-        if rooms is None:
-            raise TurnFailed.of(
-                FailureKind.CONFLICT,
-                f"The session's agent '{name.agent}' is not configured any more.",
-                code="agent_not_found",
-            )
-        return rooms.sessions.address(name.key)
+        return address_of(self._rooms, name)
 
 
 @contextmanager

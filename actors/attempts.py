@@ -50,7 +50,13 @@ class Attempts:
         self._random = random
         self._of_this = 0
         self._first: Failure | None = None
+        self._has_switched = False
         self.count = 0
+
+    @property
+    def has_others(self) -> bool:
+        """Whether there is another model to ask after this one."""
+        return len(self._left) > 1
 
     def begin(self) -> Route:
         """Count an attempt and return its route."""
@@ -63,7 +69,7 @@ class Attempts:
         if self._first is None:
             self._first = failure
         remedy = _remedy(failure)
-        if remedy is _Remedy.NONE and failure is self._first:
+        if remedy is _Remedy.NONE and not self._has_switched:
             return GiveUp(failure)
         if remedy is _Remedy.SAME and retry is not None and self._of_this <= retry.times:
             wait = self._wait(failure, retry)
@@ -72,7 +78,7 @@ class Attempts:
         if len(self._left) == 1:
             return GiveUp(self._first if self._first.kind in _TELLING else failure)
         del self._left[0]
-        self._of_this = 0
+        self._of_this, self._has_switched = 0, True
         return Again(self._left[0])
 
     def _wait(self, failure: Failure, retry: Retry) -> float:

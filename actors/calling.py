@@ -3,12 +3,14 @@
 It is made in its caller's own task. It knows nothing of turns: whatever comes is given to `take`.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
+import trio
 
 from greenroom.actors.channels.channel import Deltas, Usage
 from greenroom.actors.entries import Prompt
@@ -38,70 +40,117 @@ class Upstreams:
         self.random = random
 
 
-class Made(msgspec.Struct):
-    """A call that was made: why it failed, if it did, and what it took.
+class Bill:
+    """What calls have cost so far: money by the configuration's prices, None where there are none."""
 
-    `retry` is what the provider allows after a failure, None if it never let the call begin; `cost` is
-    money, None where the model has no price.
+    __slots__ = ("cost",)
+
+    def __init__(self) -> None:
+        self.cost: float | None = None
+
+    def add(self, cost: float) -> None:
+        """Add what one call has cost."""
+        self.cost = (self.cost or 0.0) + cost
+
+
+class Made(msgspec.Struct):
+    """A call that was made: why it failed, if it did.
+
+    `retry` is what the provider allows after a failure, None if it never let the call begin.
     """
 
     failure: Failure | None = None
     retry: Retry | None = None
-    cost: float | None = None
 
 
-async def call_model(
-    upstreams: Upstreams, route: Route, prompt: Prompt, take: Take, log: "FilteringBoundLogger"
-) -> Made:
-    """Call a model and give `take` each batch; what it raises as `TurnFailed` is the call's failure."""
-    made = Made()
-    try:
-        provider = upstreams.providers[route.provider]
-        async with provider.stream(Lease(route.model)) as lease:
-            permit = await anext(lease)
-            made.retry = permit.retry
+class Caller:
+    """Calls models, and writes what they cost on one bill, also if a call is cancelled."""
+
+    def __init__(self, upstreams: Upstreams, bill: Bill, log: "FilteringBoundLogger") -> None:
+        self._upstreams = upstreams
+        self._bill = bill
+        self._log = log
+
+    async def call(self, route: Route, prompt: Prompt, take: Take, *, first_by: float) -> Made:
+        """Call a model and give `take` each batch; what it raises as `TurnFailed` is the call's failure.
+
+        The first batch has to be there by `first_by`, of trio's clock; until then the call may wait for
+        room, too.
+        """
+        made = Made()
+        with trio.CancelScope(deadline=first_by) as patience:
             try:
-                await _answer(permit, provider, route, prompt, take, log)
+                provider = self._upstreams.providers[route.provider]
+                async with provider.stream(Lease(route.model)) as lease:
+                    permit = await anext(lease)
+                    made.retry = permit.retry
+                    await self._answer(permit, provider, route, prompt, take, patience)
             except TurnFailed as failed:
-                permit.call.failure = failed.failure
-                raise
-            else:
-                permit.call.answered = True
-            finally:
-                if permit.price is not None:
-                    made.cost = permit.call.cost = cost_of(permit.call.usage, permit.price)
-    except TurnFailed as failed:
-        made.failure = failed.failure
-    except RuntimeFault:
-        log.exception("run.provider_gone", provider=route.provider)
-        what = f"Provider '{route.provider}' is not running."
-        made.failure = Failure(FailureKind.INTERNAL, what)
-    return made
+                made.failure = failed.failure
+            except RuntimeFault:
+                self._log.exception("run.provider_gone", provider=route.provider)
+                what = f"Provider '{route.provider}' is not running."
+                made.failure = Failure(FailureKind.INTERNAL, what)
+        if patience.cancelled_caught:
+            made.failure = _no_word(route)
+        return made
+
+    async def _answer(
+        self,
+        permit: Permit,
+        provider: Ref[ProviderMessage],
+        route: Route,
+        prompt: Prompt,
+        take: Take,
+        patience: trio.CancelScope,
+    ) -> None:
+        call = permit.call
+        try:
+            await self._read(permit, provider, route, prompt, take, patience)
+        except TurnFailed as failed:
+            call.failure = failed.failure
+            raise
+        except trio.Cancelled:
+            if patience.cancel_called:
+                call.failure = _no_word(route)
+            raise
+        else:
+            call.answered = True
+        finally:
+            if permit.price is not None:
+                call.cost = cost_of(call.usage, permit.price)
+                self._bill.add(call.cost)
+
+    async def _read(
+        self,
+        permit: Permit,
+        provider: Ref[ProviderMessage],
+        route: Route,
+        prompt: Prompt,
+        take: Take,
+        patience: trio.CancelScope,
+    ) -> None:
+        begun = False
+        prompt = msgspec.structs.replace(prompt, model=route.model)
+        async with permit.channel.open(prompt) as reading:
+            if reading.notes.dropped:
+                dropped = list(reading.notes.dropped)
+                self._log.info("run.fields_dropped", model=str(route), fields=dropped)
+            async for deltas in reading:
+                if not begun:
+                    begun = True
+                    patience.deadline = math.inf
+                    if permit.probe:
+                        with suppress(RuntimeFault):  # it learns the same at the lease's end
+                            provider.tell(Answering(permit.number, route.model))
+                for delta in deltas:
+                    if isinstance(delta, Usage):
+                        permit.call.usage = delta
+                await take(deltas)
 
 
-async def _answer(
-    permit: Permit,
-    provider: Ref[ProviderMessage],
-    route: Route,
-    prompt: Prompt,
-    take: Take,
-    log: "FilteringBoundLogger",
-) -> None:
-    begun = False
-    prompt = msgspec.structs.replace(prompt, model=route.model)
-    async with permit.channel.open(prompt) as reading:
-        if reading.notes.dropped:
-            log.info("run.fields_dropped", model=str(route), fields=list(reading.notes.dropped))
-        async for deltas in reading:
-            if not begun:
-                begun = True
-                if permit.probe:
-                    with suppress(RuntimeFault):  # it learns the same at the lease's end
-                        provider.tell(Answering(permit.number, route.model))
-            for delta in deltas:
-                if isinstance(delta, Usage):
-                    permit.call.usage = delta
-            await take(deltas)
+def _no_word(route: Route) -> Failure:
+    return Failure(FailureKind.UPSTREAM_TIMEOUT, f"'{route}' did not begin to answer in time.")
 
 
 def cost_of(usage: Usage, price: Cost) -> float:

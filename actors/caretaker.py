@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from greenroom.actors.stores.store import Retention, Store, StoreFailed
+from greenroom.actors.stores.records import Retention
+from greenroom.actors.stores.store import Store, StoreFailed
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger

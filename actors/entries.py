@@ -57,11 +57,16 @@ class SystemEntry(msgspec.Struct, frozen=True, tag="system"):
 
 
 class UserEntry(msgspec.Struct, frozen=True, tag="user"):
-    """What the user said; a `pinned` entry is kept in every prompt, however long the session gets."""
+    """What came from the user's side; a `pinned` entry is kept in every prompt, however long that gets.
+
+    One with another `role` instructs: it stays in the transcript, unlike a `SystemEntry`, and a model is
+    shown it as one.
+    """
 
     content: Content
     name: str | None = None
     pinned: bool = False
+    role: Literal["user", "system", "developer"] = "user"
 
 
 class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
@@ -83,6 +88,7 @@ class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):
     call_id: str
     content: Content
     synthetic: bool = False
+    kind: Literal["function", "custom"] = "function"
 
 
 class SummaryEntry(msgspec.Struct, frozen=True, tag="summary"):

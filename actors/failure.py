@@ -42,6 +42,10 @@ class FailureKind(StrEnum):
     """The provider failed, could not be reached, or sent what is not its protocol."""
 
 
+CRASH_CODE = "turn_interrupted"
+"""The code of a turn that nobody ended: the gateway went down meanwhile."""
+ENDED_CODE = "turn_ended"
+"""The code of a turn that somebody ended who goes on from what it has said."""
 UNREACHABLE = "unreachable"
 """The code of a failure for which nothing was sent, because there was no connection."""
 

@@ -14,9 +14,12 @@ class Follower(Actor[Follow]):
 
     mailbox_size = 1
 
-    def __init__(self, recording: Recording, port: StreamPort[TurnEvent]) -> None:
+    def __init__(
+        self, recording: Recording, port: StreamPort[TurnEvent], *, announces: bool = False
+    ) -> None:
         self._recording = recording
         self._port = port
+        self._announces = announces
 
     async def receive(self, message: Follow) -> None:
         with self._port.scope:
@@ -25,6 +28,11 @@ class Follower(Actor[Follow]):
 
     async def _play(self) -> None:
         recording, port = self._recording, self._port
+        if self._announces:
+            while recording.accepted is None and recording.outcome is None:
+                await recording.news()
+            if recording.accepted is not None:
+                await port.send(recording.accepted)
         while recording.started is None and recording.outcome is None:
             await recording.news()
         if recording.started is not None:

@@ -5,10 +5,12 @@ HTTP requests and the command line both enter here, so that selection, limits an
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
 
+import msgspec
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
@@ -17,13 +19,16 @@ from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
+from greenroom.actors.failure import TurnFailed
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
-from greenroom.actors.stores.store import SessionName, Store
+from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.turn import Route, Submit, TurnEvent, TurnRequest
-from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, System
+from greenroom.actors.turn import ELSEWHERE, Route, Submit, TurnEvent, TurnRequest
+from greenroom.actors.turns import Turns
+from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, ReplyStream, System
 
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
@@ -45,6 +50,21 @@ def new_id() -> str:
     return secrets.token_hex(12)
 
 
+class Way(msgspec.Struct, frozen=True):
+    """A turn, and where it might go."""
+
+    selection: Selection
+    turn: TurnRequest
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A turn that a session has taken: which way it went, the first event of its stream, and the rest."""
+
+    way: Way
+    first: TurnEvent
+    events: ReplyStream[TurnEvent]
+
+
 class House:
     """What a configuration's agents and providers are while they run."""
 
@@ -62,6 +82,7 @@ class House:
         self._providers = providers
         self.actor_counts = counts
         self.archive = Archive(store, rooms)
+        self.turns = Turns(store, rooms)
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
         self.models = self._selector.models
@@ -156,3 +177,36 @@ class House:
             key = rooms.recent.session_of(turn.sender, selection.session)
             return rooms.passing.address(key).stream(Submit(turn))
         return rooms.sessions.address(selection.session).stream(Submit(turn))
+
+    def ways(self, ways: Sequence[Way]) -> tuple[Way, ...]:
+        """Return where a turn is to be tried that gets a session of its own by the last of `ways`.
+
+        A request that an SDK sends again goes first where it went before.
+        """
+        *others, last = ways
+        known = self._rooms[last.selection.agent].firsts.find(last.turn.sender)
+        if known is None:
+            return tuple(ways)
+        before = msgspec.structs.replace(last.selection, session=known)
+        return (*others, Way(before, last.turn), last)
+
+    @asynccontextmanager
+    async def submit_first(self, ways: Sequence[Way]) -> AsyncGenerator[Taken]:
+        """Ask one session after the other for an announced turn, until one of them takes it.
+
+        Raises what `submit` does, and what the streams do: but a turn that was to follow another, in a
+        session that has gone on meanwhile, goes the next way.
+        """
+        for number, way in enumerate(ways, 1):
+            async with self.submit(way.selection, way.turn) as events:
+                try:
+                    first = await anext(events)
+                except TurnFailed as refused:
+                    if refused.failure.code != ELSEWHERE or number == len(ways):
+                        raise
+                    continue
+                if not way.selection.ephemeral and way.turn.follows == "":
+                    firsts = self._rooms[way.selection.agent].firsts
+                    firsts.keep(way.turn.sender, way.selection.session)
+                yield Taken(way, first, events)
+                return

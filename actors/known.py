@@ -5,24 +5,28 @@ mistake. An SDK that tries again has no key, and says only that it does: then th
 turn, if that runs or has just ended.
 """
 
-from collections import OrderedDict
-
 import msgspec
 
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.closing import outcome_of
+from greenroom.actors.failure import (
+    CRASH_CODE,
+    ENDED_CODE,
+    FailureKind,
+    TurnFailed,
+)
 from greenroom.actors.recording import Recording
-from greenroom.actors.stores.store import AcceptedTurn, StoredTurn, TurnEnd, TurnState
-from greenroom.actors.turn import Sender, TurnEnded, TurnStarted
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    StoredTurn,
+    TurnEnd,
+    TurnState,
+)
+from greenroom.actors.turn import Sender, TurnAccepted, TurnStarted
 
 KEY_LASTS_S = 86_400.0
 """How long a client's own key names its turn."""
-MOST_UNDER_WAY = 20_000
-"""Requests without a session that are known while they are answered."""
-RETRY_LASTS_S = 600.0
-"""How long after a turn's end an SDK may still try it again."""
-
-CRASH_CODE = "turn_interrupted"
-"""The code of a turn that nobody ended: the gateway went down meanwhile."""
+RETRY_LASTS_S = 60.0
+"""How long after a turn's end an SDK may still try it again; they wait 8 s at most between two tries."""
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -54,8 +58,11 @@ def is_same(sender: Sender, other: Sender) -> bool:
     return sender.retry and other.idempotency is None and sender.fingerprint == other.fingerprint
 
 
-def is_of(sender: Sender, stored: StoredTurn, now: float) -> bool:
+def is_of(sender: Sender, stored: StoredTurn, now: float, since: float) -> bool:
     """Say whether a request is a turn that has ended, and not too long ago.
+
+    One that is tried again was sent first at `since` or later: a turn before that was another request's,
+    however alike the two are.
 
     Raises:
         TurnFailed: CONFLICT, if the two have one key and different bodies.
@@ -64,15 +71,25 @@ def is_of(sender: Sender, stored: StoredTurn, now: float) -> bool:
     if sender.idempotency is not None:
         if sender.idempotency != accepted.idempotency or now - accepted.accepted > KEY_LASTS_S:
             return False
-        _check_body(sender, accepted.fingerprint)
+        if not _is_untold(stored):
+            _check_body(sender, accepted.fingerprint)
         return True
     ended = accepted.accepted if stored.end is None else stored.end.ended
     return (
         sender.retry
         and accepted.idempotency is None
         and sender.fingerprint == accepted.fingerprint
+        and accepted.accepted >= since
         and now - ended <= RETRY_LASTS_S
     )
+
+
+def recall_unended(turn: str, recording: Recording) -> Verdict:
+    """Say what a request is that is known to be a turn that waits or runs."""
+    stopped = recording.stopped
+    if stopped is not None and stopped.code != ENDED_CODE:
+        return InsteadOf(turn)  # its readers have left, and it counts no more
+    return Replay(recording)
 
 
 def recall(sender: Sender, stored: StoredTurn) -> Verdict:
@@ -82,7 +99,7 @@ def recall(sender: Sender, stored: StoredTurn) -> Verdict:
         TurnFailed: CONFLICT, if the turn cannot be told any more.
     """
     accepted, end = stored.accepted, stored.end
-    if end is None or (end.failure is not None and end.failure.code == CRASH_CODE):
+    if end is None or _is_crash(end):
         if sender.resumes:
             raise _conflict(
                 "The gateway stopped before this turn had ended, so its stream cannot go on. Send the "
@@ -90,8 +107,11 @@ def recall(sender: Sender, stored: StoredTurn) -> Verdict:
                 CRASH_CODE,
             )
         return InsteadOf(accepted.id)
-    if end.state is not TurnState.FINISHED and not (accepted.streamed and end.served):
-        return None  # nobody was told anything of it
+    if _is_untold(stored):
+        return None
+    if sender.idempotency is None and end.failure is not None and end.failure.code != ENDED_CODE:
+        # Whoever tries again has got nothing of it, or would not.
+        return InsteadOf(accepted.id)
     if stored.forgotten:
         raise _conflict(
             "This turn has ended, and its answer is not kept for replays any more; its text is in the "
@@ -101,83 +121,43 @@ def recall(sender: Sender, stored: StoredTurn) -> Verdict:
     return Replay(_recording(accepted, end))
 
 
+def nothing_to_resume() -> TurnFailed:
+    """Return the refusal of a request that goes on with a turn that is not known."""
+    return _conflict(
+        "No turn of this `Idempotency-Key` is known here, so its stream cannot go on. Send the request "
+        "without `x-greenroom-starting-after` to have it answered anew.",
+        "replay_unknown",
+    )
+
+
+def _is_crash(end: TurnEnd) -> bool:
+    return end.failure is not None and end.failure.code == CRASH_CODE
+
+
+def _is_untold(stored: StoredTurn) -> bool:
+    """Say whether nobody was told anything of a turn, so that its key is free for another request."""
+    end = stored.end
+    if end is None or _is_crash(end) or end.state is TurnState.FINISHED:
+        return False
+    return not (stored.accepted.streamed and end.served)
+
+
 def _recording(accepted: AcceptedTurn, end: TurnEnd) -> Recording:
     assert end.served is not None, "a turn that told something was served"  # noqa: S101
     started = TurnStarted(accepted.id, end.served, accepted.model, accepted.created)
-    outcome: TurnEnded | Failure
-    if end.reason is not None:
-        outcome = TurnEnded(end.reason, end.usage, end.cost)
-    else:
-        assert end.failure is not None, "a turn ends well or with a failure"  # noqa: S101
-        outcome = end.failure
-    return Recording.of(started, end.deltas, outcome)
+    recording = Recording.of(started, end.deltas, outcome_of(end))
+    recording.accepted = TurnAccepted(accepted.id, accepted.model, accepted.created)
+    return recording
 
 
 def _check_body(sender: Sender, fingerprint: bytes) -> None:
     if sender.fingerprint != fingerprint:
         raise _conflict(
-            "This `Idempotency-Key` was used for another request, with another body or other "
-            "credentials. Use a new key for a new request.",
+            "This `Idempotency-Key` was used for a request with another body. Use a new key for a new "
+            "request.",
             "idempotency_key_reused",
         )
 
 
 def _conflict(message: str, code: str) -> TurnFailed:
     return TurnFailed.of(FailureKind.CONFLICT, message, param="Idempotency-Key", code=code)
-
-
-class Recent:
-    """Sessions that pass, for SDKs that lost their answers on the way and ask again.
-
-    It knows in which of them a request is answered now, and the last answers; those are bounded in
-    number, in size (characters) and in time (seconds). Nothing of it outlives the process.
-    """
-
-    def __init__(self, most: int = 256, size: int = 8 * 1024 * 1024, lasts: float = 60.0) -> None:
-        self._most = most
-        self._bound = size
-        self._lasts = lasts
-        self._size = 0
-        self._kept: OrderedDict[bytes, tuple[float, Recording]] = OrderedDict()
-        self._under_way: OrderedDict[bytes, str] = OrderedDict()
-
-    def session_of(self, sender: Sender, session: str) -> str:
-        """Return where a request is answered: in a session of its own, or where it is already."""
-        if sender.retry:
-            return self._under_way.get(sender.fingerprint, session)
-        if sender.fingerprint:
-            self._under_way[sender.fingerprint] = session
-            self._under_way.move_to_end(sender.fingerprint)
-            if len(self._under_way) > MOST_UNDER_WAY:
-                self._under_way.popitem(last=False)
-        return session
-
-    def ended(self, fingerprint: bytes, session: str) -> None:
-        """Forget where a request was answered."""
-        if self._under_way.get(fingerprint) == session:
-            del self._under_way[fingerprint]
-
-    def keep(self, fingerprint: bytes, recording: Recording, now: float) -> None:
-        """Remember an answer; the oldest go for it."""
-        self._forget(fingerprint)
-        if recording.answer.size > self._bound // 4:
-            return
-        self._kept[fingerprint] = now, recording
-        self._size += recording.answer.size
-        while len(self._kept) > self._most or self._size > self._bound:
-            self._forget(next(iter(self._kept)))
-
-    def find(self, fingerprint: bytes, now: float) -> Recording | None:
-        """Return the answer to the same request, if it is still there."""
-        while self._kept:
-            first = next(iter(self._kept))
-            if now - self._kept[first][0] <= self._lasts:
-                break
-            self._forget(first)
-        kept = self._kept.get(fingerprint)
-        return None if kept is None else kept[1]
-
-    def _forget(self, fingerprint: bytes) -> None:
-        kept = self._kept.pop(fingerprint, None)
-        if kept is not None:
-            self._size -= kept[1].answer.size

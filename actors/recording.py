@@ -11,7 +11,7 @@ import trio
 from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import Delta, Deltas
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
-from greenroom.actors.turn import OnDisconnect, TurnEnded, TurnStarted
+from greenroom.actors.turn import OnDisconnect, TurnAccepted, TurnEnded, TurnStarted
 from greenroom.runtime import StreamPort
 
 LEFT = Failure(FailureKind.INTERRUPTED, "The client left before the answer was whole.")
@@ -27,8 +27,10 @@ class Recording:
         self.scope = trio.CancelScope()
         self.answer = Answer()
         self.deltas: list[Delta] = []
+        self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
         self.stopped: Failure | None = None
+        self.keeps = True
         self.outcome: TurnEnded | Failure | None = None
 
     @classmethod
@@ -57,13 +59,21 @@ class Recording:
         if self.abandoned and self.outcome is None:
             self.stop(LEFT)
 
-    def stop(self, why: Failure) -> None:
-        """End the turn where it stands; the first reason counts."""
-        if self.stopped is None:
-            self.stopped = why
+    def stop(self, why: Failure, *, keeps: bool = True) -> None:
+        """End the turn where it stands, and with `keeps` keep what it has said; the first reason counts.
+
+        Does nothing to a turn whose answer is whole.
+        """
+        if self.stopped is None and self.answer.reason is None:
+            self.stopped, self.keeps = why, keeps
             self.scope.cancel()
 
     # What it tells
+
+    def accept(self, event: TurnAccepted) -> None:
+        """Take down that the turn is taken."""
+        self.accepted = event
+        self._tell()
 
     def start(self, event: TurnStarted) -> None:
         """Take down that the model has begun."""

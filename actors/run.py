@@ -5,25 +5,27 @@ Until the first word it may ask again, or ask another model, as `attempts` says;
 switched, for the client has heard who answers.
 """
 
-import math
-
 import msgspec
 import trio
 
 from greenroom.actors.attempts import Again, Attempts, GiveUp
-from greenroom.actors.calling import Upstreams, call_model
-from greenroom.actors.channels.channel import Deltas, Finish, TextDelta, Usage
+from greenroom.actors.calling import Bill, Caller, Upstreams
+from greenroom.actors.channels.channel import Deltas, Finish, Usage
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.draft import Draft
 from greenroom.actors.entries import Keepsake, SummaryEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import LEFT, Recording
+from greenroom.actors.summing import sum_up
 from greenroom.actors.turn import Progress, Route, Served, TurnEvent, TurnRequest, TurnStarted
 from greenroom.actors.window import Cut
 from greenroom.runtime import Actor, Message, StreamPort
 
 MAX_ANSWER = 16 * 1024 * 1024
 """Characters of text, thinking and arguments that one answer may have."""
+
+_SHARE = 2 / 3
+"""How much of the time for a first word one model may take while another is left to be asked."""
 
 _NOT_TOLD = (Finish, Usage, Keepsake)
 
@@ -53,7 +55,10 @@ class RunResult(msgspec.Struct, frozen=True):
 
 
 class Run(Actor[Begin]):
-    """One turn's work; it stops by itself and leaves a `RunResult`."""
+    """One turn's work; it stops by itself and leaves a `RunResult`.
+
+    It tells what the model says to `port`, and waits for that reader; without one nobody makes it wait.
+    """
 
     mailbox_size = 1
 
@@ -63,7 +68,7 @@ class Run(Actor[Begin]):
         draft: Draft,
         upstreams: Upstreams,
         recording: Recording,
-        port: StreamPort[TurnEvent],
+        port: StreamPort[TurnEvent] | None,
         *,
         time_limit: float,
         ahead: int = 0,
@@ -76,8 +81,7 @@ class Run(Actor[Begin]):
         self._port = port
         self._time_limit = time_limit
         self._ahead = ahead
-        self._patience = trio.CancelScope()
-        self._cost: float | None = None
+        self._bill = Bill()
         self._summed_up: SummedUp | None = None
         self._guessed = 0
 
@@ -86,29 +90,20 @@ class Run(Actor[Begin]):
         failure: Failure | None = LEFT
         with recording.scope:
             with trio.move_on_after(self._time_limit) as limit:
-                failure = await self._converse()
+                failure = await self._converse(Caller(self._upstreams, self._bill, self.log))
             if limit.cancelled_caught:
                 failure = Failure(
                     FailureKind.UPSTREAM_TIMEOUT,
                     f"The turn took longer than its limit of {self._time_limit:g} s.",
                 )
-        if recording.stopped is not None and recording.answer.reason is None:
+        if recording.stopped is not None:
             failure = recording.stopped
-        self.stop(RunResult(failure, self._cost, self._guessed, self._summed_up))
+        self.stop(RunResult(failure, self._bill.cost, self._guessed, self._summed_up))
 
-    async def _converse(self) -> Failure | None:
-        await self._shorten(self._draft.due(), self._turn.route)
-        self._patience.deadline = trio.current_time() + self._upstreams.patience
-        with self._patience:
-            return await self._try_in_turn()
-        return Failure(
-            FailureKind.UPSTREAM_TIMEOUT,
-            f"No model began to answer within {self._upstreams.patience:g} s "
-            f"(attempts: {self._attempts.count}).",
-        )
-
-    async def _try_in_turn(self) -> Failure | None:
+    async def _converse(self, caller: Caller) -> Failure | None:
         attempts = self._attempts
+        await self._shorten(self._draft.due(), caller, self._turn.route)
+        deadline = trio.current_time() + self._upstreams.patience
         while True:
             route = attempts.begin()
             prompt = self._draft.prompt()
@@ -117,16 +112,19 @@ class Run(Actor[Begin]):
             async def take(deltas: Deltas, route: Route = route) -> None:
                 await self._take(deltas, route)
 
-            made = await call_model(self._upstreams, route, prompt, take, self.log)
-            self._add_cost(made.cost)
+            left = deadline - trio.current_time()
+            first_by = deadline - left * (1 - _SHARE) if attempts.has_others else deadline
+            made = await caller.call(route, prompt, take, first_by=first_by)
             failure = made.failure
             if failure is None or self._recording.started is not None:
                 return failure
             if failure.code == TOO_LONG and self._summed_up is None:
-                self._patience.deadline += self._draft.shortening.seconds
-                if await self._shorten(self._draft.forced(), route):
+                deadline += self._draft.shortening.seconds
+                if await self._shorten(self._draft.forced(), caller, route):
                     continue
             step = attempts.failed(failure, made.retry)
+            if isinstance(step, Again) and trio.current_time() + step.seconds >= deadline:
+                step = GiveUp(failure)
             self.log.info(
                 "run.attempt_failed",
                 model=str(route),
@@ -146,17 +144,17 @@ class Run(Actor[Begin]):
     async def _take(self, deltas: Deltas, route: Route) -> None:
         recording = self._recording
         if recording.started is None:
-            self._patience.deadline = math.inf
             turn, served = self._turn, Served(route, self._attempts.count)
             event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
             recording.start(event)
-            await self._port.send(event)
+            if self._port is not None:
+                await self._port.send(event)
         answer = recording.answer
         if answer.size > MAX_ANSWER:
             what = f"The answer is longer than {MAX_ANSWER} characters."
             raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
         told = _without_the_end(deltas)
-        if told:
+        if told and self._port is not None:
             await self._port.send(Progress(told))
         # What was said is what the client was sent, also where that was cut short.
         answer.take(deltas)
@@ -164,38 +162,23 @@ class Run(Actor[Begin]):
 
     # What the model is not shown any more
 
-    async def _shorten(self, cut: Cut | None, route: Route) -> bool:
+    async def _shorten(self, cut: Cut | None, caller: Caller, route: Route) -> bool:
         """Sum up what is cut, or leave it out where that fails; return whether anything was cut."""
         if cut is None:
             return False
-        shortening = self._draft.shortening
-        pieces: list[str] = []
-        why = f"took longer than {shortening.seconds:g} s"
-
-        async def take(deltas: Deltas) -> None:
-            pieces.extend(delta.text for delta in deltas if isinstance(delta, TextDelta))
-            await trio.lowlevel.checkpoint()
-
-        with trio.move_on_after(shortening.seconds) as limit:
-            matter = self._draft.matter(cut)
-            made = await call_model(self._upstreams, route, matter, take, self.log)
-            self._add_cost(made.cost)
-            if made.failure is not None:
-                pieces.clear()
-                why = made.failure.kind.value
-        text = None if limit.cancelled_caught else "".join(pieces).strip() or None
+        draft = self._draft
+        attempts = Attempts(route, self._turn.fallbacks, self._upstreams.random)
+        text, why = await sum_up(draft.matter(cut), attempts, caller, draft.shortening.seconds)
         if text is None:
             self.log.warning("run.history_dropped", entries=cut.upto, why=why)
         else:
             self.log.info("run.history_summed_up", entries=cut.upto)
-        self._draft = self._draft.with_summary(cut, text)
+        if unpinned := draft.unpinned(cut):
+            self.log.warning("run.unpinned", entries=unpinned)
+        self._draft = draft.with_summary(cut, text)
         assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
         self._summed_up = SummedUp(cut.upto, self._draft.summary)
         return True
-
-    def _add_cost(self, cost: float | None) -> None:
-        if cost is not None:
-            self._cost = (self._cost or 0.0) + cost
 
 
 def _without_the_end(deltas: Deltas) -> Deltas:

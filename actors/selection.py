@@ -14,7 +14,7 @@ import msgspec
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.routing import RoutableModel, Router
 from greenroom.actors.settings import AgentSettings, HouseSettings
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import Route
 
 _AGENT_FORM = re.compile(r"(?:openclaw(?:[:/](?P<id>.*))?|agent:(?P<alias>.*))", re.IGNORECASE)
@@ -29,7 +29,8 @@ class Wish(msgspec.Struct, frozen=True):
 
     `model` is what an OpenAI client puts there; `agent`, `session_key` and `override` (of the model)
     are None where the caller leaves them open; `user` is given only where it shall derive a session.
-    `once` is a digest of the caller's own name of the request: without a session, it makes one.
+    `once` is a digest of the caller's own name of the request: without a session, it makes one. `own` is
+    the name of a session that is to be the request's own, and to stay.
     """
 
     model: str
@@ -38,12 +39,14 @@ class Wish(msgspec.Struct, frozen=True):
     override: str | None = None
     user: str | None = None
     once: str | None = None
+    own: str | None = None
 
 
 class Selection(msgspec.Struct, frozen=True):
     """Where a turn goes; an `ephemeral` session is this turn's alone.
 
-    `fallbacks` are those of the agent's own model; a model that the caller names has none.
+    `fallbacks` are those of the agent's own model; a model that the caller names has none. What is asked
+    `once` has a session so that it is known again, and no other use.
     """
 
     agent: str
@@ -51,6 +54,7 @@ class Selection(msgspec.Struct, frozen=True):
     ephemeral: bool
     route: Route
     fallbacks: tuple[Route, ...] = ()
+    once: bool = False
 
 
 class Selector:
@@ -83,16 +87,18 @@ class Selector:
         fallbacks: tuple[Route, ...] = ()
         if is_agent_form and wish.override is None:
             fallbacks = tuple(self._router.resolve(name) for name in agent.fallbacks)
-        ephemeral = False
+        ephemeral = once = False
         if key is not None:
             session = key
         elif wish.user is not None:
             session = _user_key(agent.id, wish.user)
+        elif wish.own is not None:
+            session = f"agent:{agent.id}:resp:{wish.own}"
         elif wish.once is not None:
-            session = f"agent:{agent.id}:once:{wish.once}"
+            session, once = f"agent:{agent.id}:once:{wish.once}", True
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
-        return Selection(agent.id, session, ephemeral, route, fallbacks)
+        return Selection(agent.id, session, ephemeral, route, fallbacks, once)
 
     def session(self, key: str, agent: str | None) -> SessionName:
         """Return the session that a key means: of the named agent, of the key's own, or of the default.

@@ -5,80 +5,72 @@ first, whether a request is known already, what of a conversation is new. A turn
 it runs, and its end is there before its client hears of it.
 """
 
-from collections import deque
-from collections.abc import Coroutine
-from typing import assert_never
+from collections.abc import Callable
+from typing import TypeVar, assert_never
 
-import msgspec
-
-from greenroom.actors.closing import end_of, ended_by, internal, outcome_of, store_failure
-from greenroom.actors.draft import Draft, split
-from greenroom.actors.entries import Prompt, SystemEntry
+from greenroom.actors.changes import change
+from greenroom.actors.closing import (
+    ended_by,
+    internal,
+    stopping,
+    store_failure,
+)
+from greenroom.actors.draft import Draft, blank_of, split
+from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
-from greenroom.actors.journal import CRASHED, Journal
-from greenroom.actors.known import InsteadOf, Recent, Replay, is_same, recall
-from greenroom.actors.lifetime import is_over
-from greenroom.actors.recording import Recording, settle
+from greenroom.actors.journal import CRASHED, Journal, Planned
+from greenroom.actors.known import Replay, nothing_to_resume
+from greenroom.actors.ledger import Ledger
+from greenroom.actors.line import Item, Line
+from greenroom.actors.recent import FirstTries, Recent
+from greenroom.actors.recording import LEFT, Recording, settle
 from greenroom.actors.run import Begin, Run, RunResult, SummedUp
-from greenroom.actors.settings import AgentSettings, SessionLimits
-from greenroom.actors.stores.store import (
-    AcceptedTurn,
-    Fenced,
-    Fork,
-    SessionName,
-    StoreFailed,
+from greenroom.actors.session_messages import (
+    Annotate,
+    Append,
+    Attach,
+    Cancel,
+    ClientLeft,
+    Delete,
+    Erase,
+    FollowerEnded,
+    Look,
+    OfTheWhole,
+    Reset,
+    RunEnded,
+    SessionMessage,
 )
+from greenroom.actors.settings import AgentSettings, SessionLimits
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    SessionName,
+)
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.transcript import Plan
-from greenroom.actors.turn import OnBusy, Submit, TurnEnded, TurnEvent, TurnRequest
+from greenroom.actors.turn import (
+    ELSEWHERE,
+    OnBusy,
+    OnDisconnect,
+    Submit,
+    TurnAccepted,
+    TurnEnded,
+    TurnEvent,
+    TurnRequest,
+)
 from greenroom.actors.window import Estimate
-from greenroom.runtime import Actor, Ending, Finished, Message, Request, StreamPort
+from greenroom.runtime import (
+    Actor,
+    Ending,
+    Finished,
+    Message,
+    NotAccepted,
+    Ref,
+    StreamPort,
+    Subscription,
+)
 
-_RETRY_AFTER_S = 1.0
-
-
-class RunEnded(Message, frozen=True):
-    """The run of the current turn has ended."""
-
-    ending: Ending
-
-
-class ClientLeft(Message, frozen=True):
-    """The first reader of this turn has left."""
-
-    turn: str
-
-
-class Cancel(Request[bool], frozen=True):
-    """End the running turn and those that wait; answers whether there was one."""
-
-
-class Reset(Request[None], frozen=True):
-    """Begin the transcript anew. Refuses with `TurnFailed` (CONFLICT) while a turn runs."""
-
-
-class Delete(Request[None], frozen=True):
-    """Delete the session, with all that was said. Refuses (CONFLICT) while a turn runs."""
-
-
-SessionMessage = Submit | RunEnded | ClientLeft | Cancel | Reset | Delete
-
-
-class _Item(msgspec.Struct, frozen=True):
-    """A turn that waits or runs; `ahead` is how many were before it when it came."""
-
-    turn: TurnRequest
-    port: StreamPort[TurnEvent]
-    recording: Recording
-    ahead: int
-    instead_of: str | None
-
-
-class _Running(msgspec.Struct, frozen=True):
-    item: _Item
-    accepted: AcceptedTurn
-    plan: Plan
+_C = TypeVar("_C", bound=Message)
 
 
 class Session(Actor[SessionMessage]):
@@ -90,6 +82,7 @@ class Session(Actor[SessionMessage]):
         agent: AgentSettings,
         limits: SessionLimits,
         surroundings: Surroundings,
+        first_tries: FirstTries,
         recent: Recent | None = None,
     ) -> None:
         self._key = key
@@ -98,10 +91,12 @@ class Session(Actor[SessionMessage]):
         self._surroundings = surroundings
         self._recent = recent
         name = SessionName(agent.id, key)
-        self._journal = Journal(name, surroundings.store if recent is None else None)
-        self._waiting: deque[_Item] = deque()
-        self._running: _Running | None = None
-        self._rolls_back = False
+        self._journal = Journal(name, surroundings.store, passes=recent is not None)
+        self._line = Line(key, limits.waiting_turns)
+        self._ledger = Ledger(self._journal, self._line, first_tries, recent)
+        self._passes = False
+        self._followers = 0
+        self._attached = 0
         self._broken: Exception | None = None
         self._estimate = Estimate()
 
@@ -109,7 +104,7 @@ class Session(Actor[SessionMessage]):
 
     async def on_start(self) -> None:
         try:
-            await self._journal.open(self._surroundings.clock())
+            await self._journal.open(self._now())
         except (StoreFailed, Fenced) as error:
             # Whoever asks is told; the next one after that finds a session that tries again.
             self._broken = error
@@ -124,254 +119,277 @@ class Session(Actor[SessionMessage]):
                 await self._submit(message, turn)
             case RunEnded(ending):
                 await self._close_turn(ending)
+            case FollowerEnded():
+                self._followers -= 1
             case ClientLeft():
-                self._drop_abandoned()
-            case Cancel():
-                answer = self._cancel()
-            case Reset():
-                await self._change(self._journal.reset(self._surroundings.clock()))
-            case Delete():
-                await self._change(self._journal.delete())
-                self.stop()
+                await self._drop(lambda item: item.recording.abandoned, LEFT)
+            case Attach(id_):
+                await self._attach(message, id_)
+            case Look(id_):
+                answer = self._line.look(id_)
+            case Cancel(id_):
+                answer = await self._cancel(id_)
+            case Reset() | Delete() | Annotate() | Append() | Erase():
+                await self._change(message)
             case _:
                 assert_never(message)
         await self._advance()
         return answer
 
     async def on_stop(self) -> None:
-        running, self._running = self._running, None
+        running, self._line.running = self._line.running, None
         if running is not None:
             # Its readers were told when this actor began to end.
             running.item.recording.stop(CRASHED)
-            await self._keep(running, CRASHED, None)
+            try:
+                await self._ledger.end(running, CRASHED, None, self._now())
+            except (StoreFailed, Fenced) as error:
+                # Whoever wakes the session finds the turn open, and closes it.
+                self.log.warning(
+                    "session.turn_left_open", turn=running.item.turn.id, error=str(error)
+                )
+
+    def _leave(self, why: TurnFailed) -> None:
+        """Stop, and first tell those that wait why they do so in vain."""
+        for item in self._line.take_waiting():
+            self._tell_end(item, why.failure)
+        self.stop()
 
     # Turns that come
 
     async def _submit(self, message: Submit, turn: TurnRequest) -> None:
-        instead_of: str | None = None
+        sender = turn.sender
+        self._passes = self._passes or turn.ephemeral or turn.once
+        now = self._now()
         try:
-            match await self._known(turn):
-                case Replay(recording):
-                    await self._follow(message, turn, recording)
-                    return
-                case InsteadOf(other):
-                    instead_of = other
-                case None:
-                    pass
+            known = await self._ledger.known(turn, now)
         except StoreFailed as error:
             raise store_failure(error) from None
-        self._make_room(turn)
-        port = self.stream_port(message)
-        recording = Recording(turn.sender.on_disconnect)
-        recording.join(port)
-        ahead = len(self._waiting) + (self._running is not None)
-        self._waiting.append(_Item(turn, port, recording, ahead, instead_of))
-        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        if isinstance(known, Replay):
+            await self._follow(message, turn.id, known.recording, announces=turn.announced)
+            return
+        if sender.resumes:
+            raise nothing_to_resume()
+        if known is None and not self._ledger.may_follow(turn):
+            what = "The session has gone on from where this turn was to follow."
+            raise TurnFailed.of(FailureKind.CONFLICT, what, code=ELSEWHERE)
+        ahead = len(self._line)
+        self._make_room(sender.on_busy)
+        accepted = await self._accept_early(turn) if ahead and turn.request is not None else None
+        recording = Recording(sender.on_disconnect)
+        if ahead:
+            recording.accept(TurnAccepted(turn.id, turn.model, turn.created, ahead))
+        port = await self._join(message, turn, recording)
+        instead_of = None if known is None else known.turn
+        self._line.waiting.append(Item(turn, port, recording, ahead, instead_of, accepted))
 
-    async def _known(self, turn: TurnRequest) -> Replay | InsteadOf | None:
-        sender = turn.sender
-        if sender.idempotency is None and not sender.retry:
+    async def _join(
+        self, message: Submit, turn: TurnRequest, recording: Recording
+    ) -> StreamPort[TurnEvent] | None:
+        """Have the first reader hear a turn; return where its run is to tell it, if there is a place."""
+        if turn.sender.on_disconnect is OnDisconnect.CONTINUE:
+            # Then no reader makes it wait, however slow, or dead without a word.
+            await self._follow(message, turn.id, recording, announces=turn.announced)
             return None
-        running = () if self._running is None else (self._running.item,)
-        for item in (*running, *self._waiting):
-            if is_same(sender, item.turn.sender) and item.recording.stopped is None:
-                return Replay(item.recording)
-        now = self._surroundings.clock()
-        if self._recent is not None:
-            found = self._recent.find(sender.fingerprint, now) if sender.retry else None
-            return None if found is None else Replay(found)
-        stored = await self._journal.find(sender, now)
-        return None if stored is None else recall(sender, stored)
-
-    async def _follow(self, message: Submit, turn: TurnRequest, recording: Recording) -> None:
         port = self.stream_port(message)
         recording.join(port)
-        follower = await self.spawn(Follower(recording, port), f"{turn.id}.follower")
-        follower.tell(Follow())
-        if self._recent is not None and self._running is None:
-            self.watch(follower, RunEnded)
+        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        if turn.announced and recording.accepted is not None:
+            port.send_nowait(recording.accepted)
+        return port
 
-    def _make_room(self, turn: TurnRequest) -> None:
-        """Do to the running turn what the new one asks for; refuse the new one where there is no room."""
-        policy = turn.sender.on_busy
-        running = self._running
-        if policy is OnBusy.REJECT and (running is not None or self._waiting):
-            raise TurnFailed.of(
-                FailureKind.CONFLICT,
-                f"Session '{self._key}' is busy with another turn.",
-                code="session_busy",
-            )
-        if running is not None and len(self._waiting) >= self._limits.waiting_turns:
-            raise TurnFailed.of(
-                FailureKind.BUSY,
-                f"Session '{self._key}' has {len(self._waiting)} turns waiting, which is its limit. "
-                "Try again later.",
-                code="session_queue_full",
-                retry_after=_RETRY_AFTER_S,
-            )
+    def _make_room(self, policy: OnBusy) -> None:
+        """Do to the running turn what the new one asks for; raises `TurnFailed` if there is no room."""
+        self._line.check_room(policy)
+        running = self._line.running
         if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
-            self._rolls_back = policy is OnBusy.ROLLBACK
-            running.item.recording.stop(ended_by("a later request"))
+            keeps = policy is OnBusy.INTERRUPT
+            running.item.recording.stop(ended_by("a later request"), keeps=keeps)
 
-    def _drop_abandoned(self) -> None:
-        self._waiting = deque(item for item in self._waiting if not item.recording.abandoned)
-
-    def _cancel(self) -> bool:
-        why = ended_by("a request to cancel it")
-        waiting, self._waiting = self._waiting, deque()
-        for item in waiting:
-            item.recording.end(why)
-            settle(item.port, why)
-        if self._running is not None:
-            self._running.item.recording.stop(why)
-        return bool(waiting) or self._running is not None
-
-    async def _change(self, change: Coroutine[None, None, None]) -> None:
-        """Change the whole transcript, which no turn may be busy with."""
-        if self._running is not None:
-            change.close()
-            raise TurnFailed.of(
-                FailureKind.CONFLICT,
-                f"Session '{self._key}' is busy with a turn; cancel it first.",
-                code="session_busy",
-            )
+    async def _accept_early(self, turn: TurnRequest) -> AcceptedTurn:
+        """Have the journal know a turn before it waits."""
         try:
-            await change
+            return await self._ledger.accept_early(turn, self._now())
         except (StoreFailed, Fenced) as error:
-            self.stop()
-            raise store_failure(error) from None
+            failed = store_failure(error)
+            if isinstance(error, Fenced):
+                self._leave(failed)
+            raise failed from None
+
+    async def _attach(self, message: Attach, id_: str) -> None:
+        item = self._line.find(id_)
+        if item is None:
+            what = f"No turn '{id_}' waits or runs in session '{self._key}'."
+            raise TurnFailed.of(FailureKind.NOT_FOUND, what)
+        self._attached += 1
+        await self._follow(message, f"{id_}.{self._attached}", item.recording, announces=True)
+
+    async def _follow(
+        self,
+        message: Subscription[TurnEvent],
+        name: str,
+        recording: Recording,
+        *,
+        announces: bool,
+    ) -> None:
+        port = self.stream_port(message)
+        recording.join(port)
+        follower = Follower(recording, port, announces=announces)
+        ref = await self._begin_child(follower, f"{name}.follower")
+        self.watch(ref, lambda _: FollowerEnded())
+        self._followers += 1
+        ref.tell(Follow())
+
+    async def _drop(self, is_meant: Callable[[Item], bool], why: Failure) -> bool:
+        """End those of the waiting turns that are meant; return whether there was one."""
+        dropped = self._line.drop(is_meant, why)
+        for item in dropped:
+            await self._end_unbegun(item, why)
+        return bool(dropped)
+
+    async def _cancel(self, id_: str | None) -> bool:
+        why = ended_by("a request to cancel it")
+        dropped = await self._drop(lambda item: id_ in (None, item.turn.id), why)
+        running = self._line.running
+        if running is None or id_ not in (None, running.item.turn.id):
+            return dropped
+        running.item.recording.stop(why)
+        return True
+
+    async def _change(self, message: OfTheWhole) -> None:
+        """Change the whole session, which no turn may be busy with."""
+        if self._line.running is not None:
+            raise self._line.busy("a turn; cancel it first.")
+        try:
+            await change(self._journal, message, self._now())
+        except (StoreFailed, Fenced) as error:
+            failed = store_failure(error)
+            self._leave(failed)
+            raise failed from None
+        if isinstance(message, Delete):
+            self._leave(stopping())
 
     # Turns that run
 
     async def _advance(self) -> None:
-        """Take up turns until one runs or none waits."""
-        while self._running is None and self._waiting:
-            item = self._waiting.popleft()
+        """Take up turns until one runs or none waits; a session that passes ends after its last."""
+        line = self._line
+        while line.running is None and line.waiting and not self.is_stopping:
+            item = line.waiting.popleft()
             try:
-                if item.recording.stopped is None:  # else its readers have left
+                if item.recording.stopped is None:
                     await self._begin(item)
+                else:  # its readers have left
+                    await self._end_unbegun(item, item.recording.stopped)
             except TurnFailed as refused:
-                self._tell_end(item, refused.failure)
+                await self._end_unbegun(item, refused.failure)
             except (StoreFailed, Fenced) as error:
-                self._tell_end(item, store_failure(error).failure)
-                self.stop()
-                return
-            if item.turn.ephemeral and self._running is None:
-                self.stop()
+                failed = store_failure(error)
+                self._tell_end(item, failed.failure)
+                self._leave(failed)
+        if self._passes and line.running is None and not self._followers:
+            self.stop()
 
-    async def _begin(self, item: _Item) -> None:
-        turn, journal, now = item.turn, self._journal, self._surroundings.clock()
-        if journal.active is not None and is_over(self._limits.lifetime, journal.active, now):
-            self.log.info("session.reset", idle_s=round(now - journal.active, 3))
-            await journal.reset(now)
-        fork: Fork | None = None
-        asked = turn.sender.fork
-        if asked is not None and journal.is_new and not turn.ephemeral:
-            fork = await journal.fork(SessionName(self._agent.id, asked.key), asked.seq)
-        instructions, sent = split(self._agent.instructions, turn.entries)
-        plan = await journal.plan(sent, item.instead_of)
-        accepted = await journal.accept(turn, plan, now, fork)
+    async def _begin(self, item: Item) -> None:
+        turn, now = item.turn, self._now()
+        idle = await self._ledger.begin_anew(turn, self._limits.lifetime, now)
+        if idle is not None:
+            self.log.info("session.reset", idle_s=round(idle, 3))
+        instructions, sent = split(self._agent.instructions, turn.entries, turn.places)
+        running = await self._ledger.begin(item, sent, now)
+        self._line.running = running
+        if not item.ahead:
+            self._announce(item)
         run = Run(
             turn,
-            self._draft(turn, instructions, plan),
+            self._draft(turn, instructions, running.planned),
             self._surroundings.upstreams,
             item.recording,
             item.port,
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
-        ref = await self.spawn(run, turn.id)
+        ref = await self._begin_child(run, turn.id)
         self.watch(ref, RunEnded)
-        self._running = _Running(item, accepted, plan)
         ref.tell(Begin())
 
-    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], plan: Plan) -> Draft:
-        summary, old = self._journal.shown(plan)
-        blank = Prompt(
-            model=turn.route.model,
-            entries=(),
-            tools=turn.tools,
-            tool_choice=turn.tool_choice,
-            parallel_tool_calls=turn.parallel_tool_calls,
-            sampling=turn.sampling,
-            extra=turn.extra,
-        )
+    def _announce(self, item: Item) -> None:
+        """Tell the readers of a turn that did not wait that it is taken."""
+        turn = item.turn
+        accepted = TurnAccepted(turn.id, turn.model, turn.created)
+        item.recording.accept(accepted)
+        if turn.announced and item.port is not None:
+            item.port.send_nowait(accepted)
+
+    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
+        summary, old = planned.past.shown(planned.plan)
         return Draft(
-            blank,
+            blank_of(turn),
             instructions,
             summary,
             old,
-            plan.added,
+            planned.plan.added,
             window=self._surroundings.windows.get(turn.route),
             estimate=self._estimate,
             shortening=self._agent.shortening,
+            whole=turn.whole,
         )
 
     async def _close_turn(self, ending: Ending) -> None:
-        running, self._running = self._running, None
+        running, self._line.running = self._line.running, None
         if running is None:
-            if self._recent is not None and not self._waiting:
-                self.stop()  # it was there to tell an answer again
             return
         item = running.item
-        failure: Failure | None = internal("The run crashed.")
-        cost: float | None = None
-        match ending:
-            case Finished(value=RunResult(failure, cost, guessed, summed_up)):
-                self._estimate.learn(guessed, item.recording.answer.usage.prompt)
-                if summed_up is not None:
-                    running = await self._compact(running, summed_up)
-                if item.recording.answer.reason is not None:
-                    failure = None  # it is whole, whatever came after it
-                elif failure is None:
-                    failure = internal("The model's answer has no end.")
-            case _:
-                pass
-        outcome = await self._keep(running, failure, cost)
-        self._tell_end(item, outcome)
-        if item.turn.ephemeral:
-            if self._recent is not None and isinstance(outcome, TurnEnded):
-                now = self._surroundings.clock()
-                self._recent.keep(item.turn.sender.fingerprint, item.recording, now)
-            self.stop()
-
-    async def _compact(self, running: _Running, summed_up: SummedUp) -> _Running:
-        """Have the journal know what the run has summed up; a turn that fails keeps that, too."""
-        turn, summary = running.item.turn.id, summed_up.summary
+        result = RunResult(internal("The run crashed."))
+        if isinstance(ending, Finished) and isinstance(ending.value, RunResult):
+            result = ending.value
+        self._estimate.learn(result.guessed, item.recording.answer.usage.prompt)
         try:
-            plan = await self._journal.compact(turn, running.plan, summed_up.entries, summary)
+            closed = await self._ledger.end(running, result.failure, result.cost, self._now())
+        except (StoreFailed, Fenced) as error:
+            # What was written is for the next one to read.
+            failed = store_failure(error)
+            self._tell_end(item, failed.failure)
+            self._leave(failed)
+            return
+        if closed.cut:
+            # The client told another story from there on; see `Transcript.reconcile`.
+            self.log.info("session.cut", turn=item.turn.id, entries=closed.cut)
+        self._tell_end(item, closed.outcome)
+        if self._recent is not None and isinstance(closed.outcome, TurnEnded):
+            self._recent.keep(item.turn.sender.fingerprint, item.recording, self._now())
+        if result.summed_up is not None and closed.stands:
+            await self._compact(item.turn.id, result.summed_up)
+
+    async def _compact(self, turn: str, summed_up: SummedUp) -> None:
+        try:
+            await self._ledger.compact(turn, summed_up)
         except (StoreFailed, Fenced) as error:
             self.log.warning("session.not_compacted", error=str(error))
-            return running  # the next turn does it again, or finds what happened
-        return msgspec.structs.replace(running, plan=plan)
+            self._leave(store_failure(error))
 
-    async def _keep(
-        self, running: _Running, failure: Failure | None, cost: float | None
-    ) -> TurnEnded | Failure:
-        """Have the journal know how a turn ended, and return what its readers are to be told."""
-        item, plan = running.item, running.plan
-        rolls_back, self._rolls_back = self._rolls_back, False
-        end = end_of(
-            item.turn,
-            plan.added,
-            item.recording,
-            failure,
-            cost=cost,
-            now=self._surroundings.clock(),
-            keeps=not rolls_back,
-        )
+    async def _end_unbegun(self, item: Item, why: Failure) -> None:
+        """End a turn that never ran: in the journal, if that has it, and for its readers."""
         try:
-            cut = await self._journal.end(running.accepted, plan, end)
+            await self._ledger.end_unbegun(item, why, self._now())
         except (StoreFailed, Fenced) as error:
-            self.stop()  # what was written is for the next one to read
-            return store_failure(error).failure
-        if cut:
-            # The client told another story from there on; see `Transcript.reconcile`.
-            self.log.info("session.cut", turn=item.turn.id, entries=cut)
-        return outcome_of(end)
+            failed = store_failure(error)
+            self._leave(failed)
+            why = failed.failure
+        self._tell_end(item, why)
 
-    def _tell_end(self, item: _Item, outcome: TurnEnded | Failure) -> None:
+    def _tell_end(self, item: Item, outcome: TurnEnded | Failure) -> None:
         item.recording.end(outcome)
-        settle(item.port, outcome)
+        if item.port is not None:
+            settle(item.port, outcome)
         if self._recent is not None:
             self._recent.ended(item.turn.sender.fingerprint, self._key)
+
+    async def _begin_child(self, child: Actor[_C], name: str) -> Ref[_C]:
+        try:
+            return await self.spawn(child, name)
+        except NotAccepted:
+            raise stopping() from None
+
+    def _now(self) -> float:
+        return self._surroundings.clock()

@@ -6,7 +6,7 @@ import msgspec
 
 from greenroom.actors.draft import Shortening
 from greenroom.actors.lifetime import Lifetime
-from greenroom.actors.stores.store import Retention
+from greenroom.actors.stores.records import Retention
 
 
 class Secret:

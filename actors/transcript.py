@@ -5,7 +5,7 @@ the tail, after an answer that made them; whatever comes next either brings thei
 abandons them, and an abandoned call gets a synthetic result that says so.
 
 Clients send either what is new or the whole conversation again. `reconcile` tells the two apart and
-plans; nothing changes until `commit`, so a turn that fails leaves no trace.
+plans; nothing changes by it, so a turn that fails leaves no trace.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.window import Lengths, Measured
 
 ABANDONED = "No result: the user went on without running this tool."
 
@@ -51,15 +52,23 @@ class Transcript:
     """The entries of one session, in order."""
 
     def __init__(self, entries: Sequence[TranscriptEntry] = ()) -> None:
-        self._entries: list[TranscriptEntry] = list(entries)
+        self._entries: list[TranscriptEntry] = []
+        self._lengths = Lengths()
+        self.replace(0, entries)
 
     @property
     def entries(self) -> tuple[TranscriptEntry, ...]:
         """All entries, oldest first."""
         return tuple(self._entries)
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def part(self, start: int, stop: int) -> Measured:
+        """Return the entries from number `start` to before number `stop`, counted from 0."""
+        return self._lengths.measured(self._entries, start, stop)
+
+    @property
+    def has_open_calls(self) -> bool:
+        """Whether tool calls wait for their results."""
+        return bool(_open_calls(self._entries, len(self._entries)))
 
     def reconcile(self, sent: Sequence[Sent], *, whole: bool = True) -> Plan:
         """Plan the turn that `sent` asks for; without `whole`, there are entries before these.
@@ -90,17 +99,26 @@ class Transcript:
         elif not whole:
             raise EarlierNeeded
         last = sent[-1].param if sent else "messages"
-        return Plan(keep, tuple(_joined(self._entries[:keep], sent[matched:], last)))
+        waiting = _open_calls(self._entries, keep)
+        return Plan(keep, tuple(_joined(waiting, sent[matched:], last)))
 
-    def preview(self, plan: Plan) -> tuple[TranscriptEntry, ...]:
-        """Return the entries as `plan` leaves them."""
-        return (*self._entries[: plan.keep], *plan.added)
+    def append(self, sent: Sequence[Sent], *, complete: bool = True) -> Plan:
+        """Plan the turn that adds all of `sent` behind what is here, whatever it repeats.
 
-    def commit(self, plan: Plan, answer: AssistantEntry) -> int:
-        """Carry out `plan` and append the turn's answer; return how many entries were cut."""
-        cut = len(self._entries) - plan.keep
-        self._entries[plan.keep :] = [*plan.added, answer]
-        return cut
+        Unless it has to be `complete`, its last answer's calls may stay open.
+
+        Raises:
+            TurnFailed: a tool result answers no open call, or an open call has no result.
+        """
+        last = sent[-1].param if sent else "input"
+        keep = len(self._entries)
+        waiting = _open_calls(self._entries, keep)
+        return Plan(keep, tuple(_joined(waiting, sent, last, complete=complete)))
+
+    def replace(self, keep: int, entries: Sequence[TranscriptEntry]) -> None:
+        """Have `entries` follow the first `keep`, whatever followed them."""
+        self._entries[keep:] = entries
+        self._lengths.replace(keep, entries)
 
     def _common_prefix(self, known: Sequence[Sent]) -> tuple[int, int]:
         """Return how many entries of ours, and how many of `known`, are the same from the start.
@@ -132,17 +150,22 @@ class Transcript:
 
     def _is_told_again(self, sent: Sequence[Sent]) -> bool:
         """Say whether `sent`, without an answer, repeats a transcript that has no whole answer."""
-        told = [entry for entry in self._entries if not _is_interrupted(entry)]
-        return len(told) <= len(sent) and all(
-            _same(entry, item.entry) for entry, item in zip(told, sent, strict=False)
-        )
+        rest = iter(sent)
+        for entry in self._entries:
+            if not _is_interrupted(entry):
+                item = next(rest, None)
+                if item is None or not _same(entry, item.entry):
+                    return False
+        return True
 
 
 def _joined(
-    base: Sequence[TranscriptEntry], new: Sequence[Sent], last: str
+    waiting: list[str], new: Sequence[Sent], last: str, *, complete: bool = True
 ) -> Iterator[TranscriptEntry]:
-    """Yield `new` with the results that the open calls of `base` are due; `last` is the end's place."""
-    waiting = _open_calls(base)
+    """Yield `new` with the results that the session's calls `waiting` are due.
+
+    `last` is the end's place.
+    """
     from_session = bool(waiting)
     for item in new:
         match item.entry:
@@ -157,14 +180,15 @@ def _joined(
                 calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
                 waiting, from_session = [call.id for call in calls], False
         yield item.entry
-    if waiting:
+    if waiting and complete:
         raise _unanswered(last, waiting)
 
 
-def _open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:
+def _open_calls(entries: Sequence[TranscriptEntry], upto: int) -> list[str]:
+    """Return the calls that are open behind the first `upto` entries."""
     answered: list[str] = []
-    for entry in reversed(entries):
-        match entry:
+    for at in range(upto - 1, -1, -1):
+        match entries[at]:
             case ToolEntry(call_id=call_id):
                 answered.append(call_id)
             case AssistantEntry(tool_calls=calls):
@@ -178,21 +202,31 @@ def _open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:
 
 
 def _no_such_call(item: Sent, call_id: str) -> TurnFailed:
-    return TurnFailed.of(
-        FailureKind.INVALID_REQUEST,
-        f"{item.param}: no tool call {call_id!r} waits for a result; a message with role 'tool' "
-        "must answer a call of the assistant message before it, and each call once.",
-        param=f"{item.param}.tool_call_id",
-    )
+    what = f"{item.param}: no tool call {call_id!r} waits for a result; "
+    if _is_message(item.param):
+        what += "a message with role 'tool' must answer a call of the assistant message before it, "
+        param = f"{item.param}.tool_call_id"
+    else:
+        what += "a tool call's output must answer a call of the answer before it, "
+        param = f"{item.param}.call_id"
+    return TurnFailed.of(FailureKind.INVALID_REQUEST, f"{what}and each call once.", param=param)
 
 
 def _unanswered(param: str, waiting: Sequence[str]) -> TurnFailed:
-    return TurnFailed.of(
-        FailureKind.INVALID_REQUEST,
-        "An assistant message with 'tool_calls' must be followed by tool messages responding to "
-        "each 'tool_call_id'. These had no result: " + ", ".join(waiting) + ".",
-        param=param,
-    )
+    if _is_message(param):
+        what = (
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to "
+            "each 'tool_call_id'."
+        )
+    else:
+        what = "Each tool call must be followed by its output."
+    what = f"{what} These had no result: {', '.join(waiting)}."
+    return TurnFailed.of(FailureKind.INVALID_REQUEST, what, param=param)
+
+
+def _is_message(param: str) -> bool:
+    """Whether a place in a request is one of chat messages, which have other words than items."""
+    return param.startswith("messages")
 
 
 def _is_synthetic(entry: TranscriptEntry) -> bool:
@@ -207,7 +241,9 @@ def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
     """Say whether a client's entry is our entry, however it spells it."""
     match ours, theirs:
         case UserEntry(), UserEntry():
-            return _canonical(ours.content) == _canonical(theirs.content)
+            return ours.role == theirs.role and (
+                _canonical(ours.content) == _canonical(theirs.content)
+            )
         case ToolEntry(), ToolEntry():
             return ours.call_id == theirs.call_id and (
                 _canonical(ours.content) == _canonical(theirs.content)

@@ -19,6 +19,10 @@ class Route(msgspec.Struct, frozen=True):
         return f"{self.provider}/{self.model}"
 
 
+ELSEWHERE = "elsewhere"
+"""The code of a refused turn whose session has gone on from where it was to follow."""
+
+
 class OnBusy(StrEnum):
     """What a turn does to the one that runs when it comes."""
 
@@ -42,11 +46,12 @@ class OnDisconnect(StrEnum):
 class ForkFrom(msgspec.Struct, frozen=True):
     """Where a new session's transcript is to begin: that of another of the same agent, up to `seq`.
 
-    Without `seq`, all of it.
+    Without `seq`, all of it. With `as_it_stood`, what the other has cut behind that is there again.
     """
 
     key: str
     seq: int | None = None
+    as_it_stood: bool = False
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -72,9 +77,17 @@ class TurnRequest(msgspec.Struct, frozen=True):
     `route` answers, or where it fails before its first word one of `fallbacks`, in order. `entries`
     are its messages in order; those of the system count for this turn alone. `extra` holds fields that
     only OpenAI-type upstreams know, as JSON by name. An `ephemeral` turn is the only one of its session,
-    which ends with it. The client of a `streamed` turn sees the answer while it comes, so what it has
-    seen is kept if the answer is cut; otherwise nothing of it is. `model` is the client's spelling and
-    `created` the Unix seconds of its answer, as every replay tells them.
+    which ends with it; one that is asked `once` is known again in a session of its own, and begins that
+    anew. The client of a `streamed` turn sees the answer while it comes, so what it has seen is kept if
+    the answer is cut; otherwise nothing of it is. `model` is the client's spelling and `created` the Unix
+    seconds of its answer, as every replay tells them.
+
+    What `appends` is all new, whatever of the transcript it repeats, and `places` says where each entry
+    stood in the request, if not among its messages. A turn that `follows` another is refused with the
+    code `ELSEWHERE` unless that one is its session's last when it comes; one that follows "" has to be
+    the first. `request` is kept with the turn for the API that it came in by, and such a turn is in the
+    journal even before it waits. One that is `whole` is never made shorter to fit its model's window, and
+    one that is `announced` begins its stream with `TurnAccepted`.
     """
 
     id: str
@@ -87,10 +100,17 @@ class TurnRequest(msgspec.Struct, frozen=True):
     sampling: Sampling = Sampling()
     extra: dict[str, bytes] = {}
     ephemeral: bool = False
+    once: bool = False
     streamed: bool = False
     model: str = ""
     created: int = 0
     sender: Sender = Sender()
+    appends: bool = False
+    places: tuple[str, ...] = ()
+    follows: str | None = None
+    request: bytes | None = None
+    whole: bool = False
+    announced: bool = False
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -98,6 +118,18 @@ class Served(msgspec.Struct, frozen=True):
 
     route: Route
     attempt: int
+
+
+class TurnAccepted(msgspec.Struct, frozen=True, tag="accepted"):
+    """The session has the turn, and runs it now or once the `ahead` turns before it have ended.
+
+    `turn`, `model` and `created` are those of the request that made the turn.
+    """
+
+    turn: str
+    model: str = ""
+    created: int = 0
+    ahead: int = 0
 
 
 class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
@@ -123,21 +155,24 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
 class TurnEnded(msgspec.Struct, frozen=True, tag="ended"):
     """The answer is whole, and kept in the transcript; the last event of a turn.
 
-    `cost` is money by the configuration's prices, None where the model has none.
+    `cost` is money by the configuration's prices, None where the model has none. `ended` is when, in Unix
+    seconds.
     """
 
     reason: FinishReason
     usage: Usage
     cost: float | None = None
+    ended: float = 0.0
 
 
-TurnEvent = TurnStarted | Progress | TurnEnded
+TurnEvent = TurnAccepted | TurnStarted | Progress | TurnEnded
 
 
 class Submit(Subscription[TurnEvent], frozen=True):
     """Ask a session for a turn.
 
-    The stream is `TurnStarted`, any `Progress`, `TurnEnded`; or it raises `TurnFailed` at any point. A
+    The stream is `TurnStarted`, any `Progress`, `TurnEnded`, with `TurnAccepted` before that for an
+    announced turn; or it raises `TurnFailed` at any point. A
     request that is known already joins its turn, from the beginning on, whether it runs or has ended. The
     leaving of its last reader cancels a turn, unless its sender wants it to continue.
     """

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from bench.kernel.command import kernel
+from bench.store.command import store
 from bench.upstream.command import upstream
 
 
@@ -18,6 +19,7 @@ def cli() -> None:
 
 
 cli.add_command(kernel)
+cli.add_command(store)
 cli.add_command(upstream)
 
 

@@ -25,18 +25,18 @@ def rounds_text(count: int) -> str:
     return "one round" if count == 1 else f"median of {count} rounds"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return Markdown: the first two columns to the left, numbers to the right."""
+def aligned(rows: Sequence[Sequence[str]], left: int = 2) -> list[str]:
+    """Return Markdown: the first `left` columns to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     written = [
         " | ".join(
-            cell.ljust(width) if column < 2 else cell.rjust(width)
+            cell.ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]
     rule = "|".join(
-        "-" * (width + 2) if column < 2 else "-" * (width + 1) + ":"
+        "-" * (width + 2) if column < left else "-" * (width + 1) + ":"
         for column, width in enumerate(widths)
     )
     head, *body = (f"| {text} |" for text in written)

@@ -85,6 +85,7 @@ def read_order(
             if name not in _OURS and not (name == "user" and user is None)
         },
         ephemeral=selection.ephemeral,
+        once=selection.once,
         streamed=bool(request.stream),
         model=request.model,
         created=int(time.time()),

@@ -15,7 +15,7 @@ from greenroom.actors.entries import (
     TranscriptEntry,
     UserEntry,
 )
-from greenroom.actors.stores.store import Page, SessionInfo, StoredEntry
+from greenroom.actors.stores.records import Page, SessionInfo, StoredEntry
 from greenroom.http import wire
 
 

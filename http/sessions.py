@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 
 from greenroom.actors.house import House
-from greenroom.actors.stores.store import Query, SessionName
+from greenroom.actors.stores.records import Query, SessionName
 from greenroom.http.access import record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway

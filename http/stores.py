@@ -6,8 +6,11 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import trio
 
 from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import InUse
+from greenroom.actors.stores.store import InUse, Store
 from greenroom.http.config import Configuration
+
+OpenStore = Callable[[Configuration], AbstractAsyncContextManager[Store]]
+"""Returns a configuration's store, to be entered; it is closed on leaving."""
 
 _LOOK_S = 0.05
 
@@ -25,11 +28,11 @@ def store_of(configuration: Configuration) -> AbstractAsyncContextManager[Sqlite
 
 async def enter_store(
     stack: AsyncExitStack,
-    configuration: Configuration,
+    open_it: Callable[[], AbstractAsyncContextManager[Store]],
     patience: float,
     waiting: Callable[[], None],
-) -> SqliteStore:
-    """Enter the store; where another process has it, call `waiting` and wait up to `patience` seconds.
+) -> Store:
+    """Enter a store; where another process has it, call `waiting` and wait up to `patience` seconds.
 
     Raises:
         CannotOpen: the file cannot be had, or not in time.
@@ -38,7 +41,7 @@ async def enter_store(
     told = False
     while True:
         try:
-            return await stack.enter_async_context(store_of(configuration))
+            return await stack.enter_async_context(open_it())
         except InUse:
             if trio.current_time() >= deadline:
                 raise

@@ -17,13 +17,12 @@ from greenroom.actors.channels.channel import (
 )
 from greenroom.actors.channels.openai.vendor_keys import from_extra
 from greenroom.actors.entries import Keepsake
-from greenroom.actors.turn import TurnEnded, TurnStarted
+from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
 from greenroom.http import wire
 
 _encoder = msgspec.json.Encoder()
 
 _DONE = b"[DONE]"
-KEEP_ALIVE = b": keep-alive\n\n"
 
 
 def frame(data: bytes) -> bytes:
@@ -71,9 +70,14 @@ class ChunkEncoder:
         self._has_role = False
         self._custom: set[int] = set()
 
-    def start(self, started: TurnStarted) -> None:
-        """Learn which answer it is."""
+    def accept(self, _: TurnAccepted) -> bytes:
+        """Say nothing yet: an answer begins with the model's first word."""
+        return b""
+
+    def start(self, started: TurnStarted) -> bytes:
+        """Learn which answer it is; what there is to say of that is in every chunk."""
         self._id, self._model, self._created = identity_of(started)
+        return b""
 
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""

@@ -68,6 +68,11 @@ class Actor(ABC, Generic[M]):
         """A logger that carries this actor's path."""
         return self._life.cell.log
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether this actor takes no further message, by its own decision or another's."""
+        return self._life.is_stopping
+
     async def spawn(self, child: "Actor[C]", name: str) -> Ref[C]:
         """Start a child that is never restarted, and wait until its `on_start` is done.
 

@@ -17,11 +17,14 @@ from greenroom.http.reload import Reloading
 from greenroom.http.serve import obey_signals, serve
 from greenroom.http.server.listener import open_listener
 from greenroom.http.server.tls import Certificate
-from greenroom.http.stores import enter_store
+from greenroom.http.stores import OpenStore, enter_store, store_of
 
 
 async def serve_until_signalled(
-    configuration: Configuration, read: Callable[[], Configuration], patience: float | None
+    configuration: Configuration,
+    read: Callable[[], Configuration],
+    patience: float | None,
+    open_store: OpenStore = store_of,
 ) -> bool:
     """Serve until SIGTERM or SIGINT; return False if a second one cut the stopping short.
 
@@ -40,7 +43,9 @@ async def serve_until_signalled(
     try:
         async with AsyncExitStack() as stack:
             waiting = partial(_announce_waiting, configuration, patience)
-            store = await enter_store(stack, configuration, patience or 0, waiting)
+            store = await enter_store(
+                stack, partial(open_store, configuration), patience or 0, waiting
+            )
             return await _serve(configuration, read, listener, store, certificate)
     finally:
         listener.close()

@@ -19,7 +19,7 @@ from greenroom.actors.settings import (
     SessionLimits,
     TimeLimits,
 )
-from greenroom.actors.stores.store import Retention
+from greenroom.actors.stores.records import Retention
 from greenroom.http.config import ignored
 from greenroom.http.config.configuration import (
     FailureLimits,

@@ -4,7 +4,7 @@ from datetime import time
 
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.settings import SessionLimits
-from greenroom.actors.stores.store import Retention
+from greenroom.actors.stores.records import Retention
 from greenroom.http.config import schema
 from greenroom.http.config.findings import Findings
 

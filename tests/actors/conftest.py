@@ -52,7 +52,7 @@ from greenroom.actors.settings import (
 )
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.transcript import Sent
+from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.turn import (
     Progress,
     Route,
@@ -62,7 +62,7 @@ from greenroom.actors.turn import (
     TurnEvent,
     TurnRequest,
 )
-from greenroom.actors.window import Estimate
+from greenroom.actors.window import Estimate, measured
 from greenroom.runtime import Ref, System
 from greenroom.runtime.ref import OpenStream
 from tests.conftest import run_in_virtual_time
@@ -150,6 +150,15 @@ FAULT = TurnFailed.of(FailureKind.UPSTREAM_ERROR, "It broke.")
 
 def as_sent(*entries: TranscriptEntry) -> list[Sent]:
     return [Sent(entry, f"messages[{i}]") for i, entry in enumerate(entries)]
+
+
+def planned(transcript: Transcript, plan: Plan) -> tuple[TranscriptEntry, ...]:
+    """Return the entries as a plan leaves them."""
+    return (*transcript.entries[: plan.keep], *plan.added)
+
+
+def carry_out(transcript: Transcript, plan: Plan, answer: AssistantEntry) -> None:
+    transcript.replace(plan.keep, (*plan.added, answer))
 
 
 def open_calls(entries: Sequence[TranscriptEntry]) -> list[str]:
@@ -274,9 +283,12 @@ def turn_of(
     *entries: Entry,
     ephemeral: bool = False,
     streamed: bool = True,
+    once: bool = False,
     sender: Sender = ANYBODY,
 ) -> TurnRequest:
-    return TurnRequest(id_, HERE, entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
+    return TurnRequest(
+        id_, HERE, entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+    )
 
 
 def draft_of(prompt: Prompt) -> Draft:
@@ -284,7 +296,14 @@ def draft_of(prompt: Prompt) -> Draft:
     blank = msgspec.structs.replace(prompt, entries=())
     new = [entry for entry in prompt.entries if not isinstance(entry, SystemEntry)]
     return Draft(
-        blank, (), None, (), new, window=None, estimate=Estimate(), shortening=Shortening()
+        blank,
+        (),
+        None,
+        measured(()),
+        new,
+        window=None,
+        estimate=Estimate(),
+        shortening=Shortening(),
     )
 
 
@@ -324,12 +343,15 @@ class Stage:
         *entries: Entry,
         ephemeral: bool = False,
         streamed: bool = True,
+        once: bool = False,
         sender: Sender = ANYBODY,
     ) -> OpenStream[TurnEvent]:
         """A turn's stream, to be entered."""
         self.turns += 1
         id_ = f"t{self.turns}"
-        turn = turn_of(id_, *entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
+        turn = turn_of(
+            id_, *entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+        )
         sessions = self.host.passing if ephemeral else self.host.sessions
         return sessions.address(key).stream(Submit(turn))
 
@@ -339,11 +361,14 @@ class Stage:
         *entries: Entry,
         ephemeral: bool = False,
         streamed: bool = True,
+        once: bool = False,
         sender: Sender = ANYBODY,
     ) -> Outcome:
         """A whole turn."""
         events: list[TurnEvent] = []
-        stream_of = self.open(key, *entries, ephemeral=ephemeral, streamed=streamed, sender=sender)
+        stream_of = self.open(
+            key, *entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+        )
         try:
             async with stream_of as stream:
                 async for event in stream:

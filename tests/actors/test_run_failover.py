@@ -11,7 +11,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from greenroom.actors.calling import Upstreams, cost_of
 from greenroom.actors.channels.channel import Channel, Finish, FinishReason, TextDelta, Usage
 from greenroom.actors.entries import AssistantEntry, Prompt
-from greenroom.actors.failure import UNREACHABLE, Failure, FailureKind, TurnFailed
+from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 from greenroom.actors.health import Standing
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage
 from greenroom.actors.recording import Recording
@@ -155,11 +155,48 @@ async def test_the_patience_for_a_first_word_is_for_all_attempts_together(
         stand = await a_stand(system, first, second, Retry(times=0))
         result, events = await stand.run(SECOND, patience=50)
     assert trio.current_time() == 50
-    assert result.failure == Failure(
-        FailureKind.UPSTREAM_TIMEOUT, "No model began to answer within 50 s (attempts: 2)."
-    )
+    assert result.failure == BROKEN.failure
     assert events == []
     assert second.left == [50]
+
+
+async def test_a_model_that_says_nothing_leaves_time_for_the_next(
+    autojump_clock: MockClock,
+) -> None:
+    first = PlayedChannel((500.0, *words("Late.")))
+    async with a_system() as system:
+        stand = await a_stand(system, first, PlayedChannel(words("Yes.")))
+        result, _ = await stand.run(SECOND, patience=60)
+        assert trio.current_time() == 40
+        assert result.served == Served(SECOND, 2)
+        status = await stand.providers["first"].ask(DescribeProvider())
+        assert status.failures == {"upstream_timeout": 1}
+
+
+async def test_one_that_has_no_next_has_all_the_time_and_is_to_blame(
+    autojump_clock: MockClock,
+) -> None:
+    first = PlayedChannel((500.0, *words("Late.")))
+    async with a_system() as system:
+        stand = await a_stand(system, first, PlayedChannel())
+        result, _ = await stand.run(patience=60)
+        assert trio.current_time() == 60
+        assert result.failure is not None
+        assert result.failure.kind is FailureKind.UPSTREAM_TIMEOUT
+        status = await stand.providers["first"].ask(DescribeProvider())
+        assert status.failures == {"upstream_timeout": 1}
+
+
+async def test_what_is_wrong_with_a_request_is_told_though_the_model_was_ill_before(
+    autojump_clock: MockClock,
+) -> None:
+    wrong = TurnFailed.of(FailureKind.UPSTREAM_REJECTED, "No such field.")
+    first, second = PlayedChannel((BROKEN,), (wrong,)), PlayedChannel()
+    async with a_system() as system:
+        stand = await a_stand(system, first, second)
+        result, _ = await stand.run(SECOND)
+    assert result.failure == wrong.failure
+    assert not second.prompts
 
 
 async def test_and_ends_with_the_first_word(autojump_clock: MockClock) -> None:

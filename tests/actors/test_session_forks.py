@@ -1,12 +1,16 @@
 """A fork begins with what another session has said, and neither hears of the other after that."""
 
+from collections.abc import Sequence
+
 from trio import sleep
 
-from greenroom.actors.entries import TranscriptEntry
+from greenroom.actors.draft import TOLD
+from greenroom.actors.entries import SummaryEntry, SystemEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.session_messages import Reset
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.turn import ForkFrom, Sender
-from tests.actors.conftest import PlayedChannel, a_system, said, set_stage, user, words
+from tests.actors.conftest import PlayedChannel, a_system, result, said, set_stage, user, words
 from tests.stores import a_store
 
 IN_VIRTUAL_TIME = True
@@ -88,6 +92,53 @@ async def test_a_fork_can_tell_another_story_of_what_it_has_from_its_source() ->
         assert channel.heard() == (*TWO[:2], user("edited"), said("4"), user("d"))
         await stage.ask("k", user("e"))
         assert channel.heard() == (*TWO, user("e"))
+
+
+async def test_a_client_may_send_all_that_its_source_has_said_also_what_that_has_summed_up() -> (
+    None
+):
+    channel = PlayedChannel(words("Yes."))
+    store = a_store()
+    source, fork = SessionName("main", "k"), SessionName("main", "f")
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store)
+        for text in "abc":
+            await stage.ask("k", user(text))
+        await stage.host.sessions.address("k").ask(Reset())
+        told: Sequence[TranscriptEntry] = (user("d"), said("Yes."), user("e"), said("Yes."))
+        await stage.ask("k", user("d"))
+        await stage.ask("k", user("e"))
+    entries = await store.transcript(source)
+    state = await store.load(source)
+    assert state is not None
+    await store.compact(source, state.fence, "t5", SummaryEntry("So far."), entries[1].seq)
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store, first_turn=10)
+        await stage.ask("f", *told, user("x"), sender=from_("k"))
+        assert channel.heard() == (SystemEntry(TOLD + "So far."), *told[2:], user("x"))
+        await stage.ask("f", *told, user("x"), said("Yes."), user("y"))
+        kept = [
+            stored.entry
+            for stored in await store.transcript(fork)
+            if not isinstance(stored.entry, SummaryEntry)
+        ]
+    assert kept == [*told, user("x"), said("Yes."), user("y"), said("Yes.")]
+
+
+async def test_one_whose_first_turn_is_refused_has_nothing_of_its_source() -> None:
+    channel = PlayedChannel(*PLAYS)
+    store = a_store()
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store)
+        await stage.ask("k", user("a"))
+        outcome = await stage.ask("f", result("nothing"), sender=from_("k"))
+        assert outcome.failure is not None
+        assert outcome.failure.kind is FailureKind.INVALID_REQUEST
+        await stage.ask("f", user("b"))
+        assert channel.heard() == (user("b"),)
+        await sleep(500)
+        await stage.ask("f", user("c"))
+        assert channel.heard() == (user("b"), said("2"), user("c"))
 
 
 async def test_without_its_source_it_is_refused_and_nothing_is_left() -> None:

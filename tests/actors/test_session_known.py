@@ -3,12 +3,16 @@
 import msgspec
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.channels.channel import TextDelta
+from greenroom.actors.closing import ended_by
 from greenroom.actors.entries import AssistantEntry
 from greenroom.actors.failure import FailureKind
 from greenroom.actors.known import KEY_LASTS_S, RETRY_LASTS_S
-from greenroom.actors.turn import OnDisconnect, Sender, TurnStarted
+from greenroom.actors.recent import FirstTries, Recent
+from greenroom.actors.recording import Recording
+from greenroom.actors.turn import OnBusy, OnDisconnect, Sender, TurnStarted
 from tests.actors.conftest import (
     FAULT,
     SLOW,
@@ -64,15 +68,16 @@ async def test_one_that_comes_while_its_turn_runs_hears_it_from_the_beginning(
 
 
 @pytest.mark.parametrize("keyed", [(KEYED, KEYED), (FIRST, RETRY)], ids=["by key", "by retry"])
-@pytest.mark.parametrize("wait", [0, 500], ids=["awake", "from the store"])
+@pytest.mark.parametrize("wait", [0, 50], ids=["awake", "from the store"])
 async def test_one_that_comes_after_its_turns_end_is_told_the_same(
     keyed: tuple[Sender, Sender], wait: float
 ) -> None:
     channel = PlayedChannel(words("Good ", "day."))
     async with a_system() as system:
-        stage = await set_stage(system, channel)
+        stage = await set_stage(system, channel, idle=20)
         first = await stage.ask("k", user("a"), sender=keyed[0])
         await trio.sleep(wait)
+        assert (await stage.status()).live_sessions == (0 if wait else 1)
         again = await stage.ask("k", user("a"), sender=keyed[1])
         assert told(again) == told(first)
         await stage.ask("k", user("b"))
@@ -212,7 +217,7 @@ async def test_a_stateless_answer_that_got_lost_is_told_again_for_a_minute() -> 
 @pytest.mark.parametrize("end", ["kept", "lost"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 async def test_after_a_crash_a_key_runs_its_turn_in_place_of_the_one_that_was_cut(
-    end: str, streamed: bool
+    end: str, streamed: bool, trouble: list[str]
 ) -> None:
     disk = Disk()
     store = a_store(disk.watch)
@@ -226,6 +231,8 @@ async def test_after_a_crash_a_key_runs_its_turn_in_place_of_the_one_that_was_cu
         disk.is_full = end == "lost"
         stage.agent.kill()
     disk.is_full = False
+    assert trouble == (["session.turn_left_open"] if end == "lost" else [])
+    trouble.clear()
     async with a_system() as system:
         stage = await set_stage(system, channel, store=store, first_turn=10)
         cut = await stage.ask("k", user("a"), sender=RESUMING, streamed=streamed)
@@ -254,3 +261,125 @@ async def test_after_a_crash_an_sdks_retry_takes_its_turns_place_and_a_new_turn_
             stage = await set_stage(system, channel, store=store, first_turn=10)
             await stage.ask("k", user("a"), sender=sender)
         assert channel.heard() == (*before, *heard)
+
+
+async def test_a_key_whose_turn_a_crash_has_cut_leaves_what_came_after_that() -> None:
+    channel = PlayedChannel(SLOW, words("Yes."))
+    store = a_store()
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel, store=store)
+        reader = await Reader(stage, "k", user("a"), sender=KEYED).join(nursery)
+        await trio.sleep(3)
+        reader.leave()
+        stage.agent.kill()
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store, first_turn=10)
+        await stage.ask("k", user("b"))
+        assert (await stage.ask("k", user("a"), sender=KEYED)).text == "Yes."
+    assert channel.heard() == (user("a"), CUT, user("b"), said("Yes."), user("a"))
+
+
+async def test_a_turn_that_was_ended_is_told_as_such_also_while_it_ends() -> None:
+    channel = PlayedChannel(SLOW, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        await Reader(stage, "k", user("a"), sender=KEYED).join(nursery)
+        await trio.sleep(3)
+        interrupting = Sender(on_busy=OnBusy.INTERRUPT)
+        second = Reader(stage, "k", user("b"), sender=interrupting)
+        again = Reader(stage, "k", user("a"), sender=KEYED)
+        nursery.start_soon(second.read)
+        nursery.start_soon(again.read)
+        await trio.sleep(20)
+        for outcome in (again.outcome, await stage.ask("k", user("a"), sender=KEYED)):
+            assert outcome is not None
+            assert (outcome.text, outcome.failure) == ("One ", ended_by("a later request"))
+    assert len(channel.prompts) == 2
+
+
+async def test_a_retry_of_what_was_refused_is_no_replay_of_an_earlier_turn_of_the_same_words() -> (
+    None
+):
+    channel = PlayedChannel(words("1"), SLOW, words("2"))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel, waiting_turns=0)
+        assert (await stage.ask("k", user("next"), sender=FIRST)).text == "1"
+        await Reader(stage, "k", user("long")).join(nursery)
+        await trio.sleep(1)
+        refused = await stage.ask("k", user("next"), sender=FIRST)
+        assert refused.failure is not None
+        assert refused.failure.code == "session_queue_full"
+        await trio.sleep(20)
+        assert (await stage.ask("k", user("next"), sender=RETRY)).text == "2"
+
+
+@pytest.mark.parametrize("between", [1, 20])
+async def test_a_retry_is_known_though_others_had_their_turns_meanwhile(between: int) -> None:
+    channel = PlayedChannel(words("1"), words("2"))
+    async with a_system() as system:
+        stage = await set_stage(system, channel)
+        await stage.ask("k", user("a"), sender=FIRST)
+        for number in range(between):
+            await stage.ask("k", user(f"b{number}"))
+        assert (await stage.ask("k", user("a"), sender=RETRY)).text == "1"
+    assert len(channel.prompts) == 1 + between
+
+
+@pytest.mark.parametrize("ends", ["left", "failed"])
+async def test_a_retry_of_a_turn_that_was_cut_runs_it_again_in_its_place(ends: str) -> None:
+    cut = SLOW if ends == "left" else ((TextDelta("One "),), FAULT)
+    channel = PlayedChannel(cut, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = await Reader(stage, "k", user("a"), sender=FIRST).join(nursery)
+        await trio.sleep(3)
+        reader.leave()
+        await trio.sleep(1)
+        assert (await stage.ask("k", user("a"), sender=RETRY)).text == "Yes."
+        await stage.ask("k", user("b"))
+    assert channel.heard() == (user("a"), said("Yes."), user("b"))
+
+
+async def test_one_that_goes_on_with_a_turn_that_is_not_known_is_refused() -> None:
+    channel = PlayedChannel()
+    async with a_system() as system:
+        stage = await set_stage(system, channel)
+        outcome = await stage.ask("k", user("a"), sender=RESUMING)
+        assert outcome.failure is not None
+        assert outcome.failure.kind is FailureKind.CONFLICT
+        assert outcome.failure.code == "replay_unknown"
+    assert not channel.prompts
+
+
+async def test_a_reader_that_is_dead_without_a_word_makes_nobody_wait() -> None:
+    many = tuple((TextDelta("x"),) for _ in range(100))
+    channel = PlayedChannel((*many, *words("!")))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        async with stage.open("k", user("a"), sender=KEYED):
+            await wait_all_tasks_blocked()
+            second = await Reader(stage, "k", user("a"), sender=KEYED).join(nursery)
+            assert second.outcome is not None
+            assert second.outcome.text == "x" * 100 + "!"
+
+
+def test_recent_answers_are_bounded_in_time_and_size() -> None:
+    recent = Recent(most=3, size=40_000, lasts=60)
+    for number in range(4):
+        recent.keep(bytes([number]), Recording(), 0)
+    assert [recent.find(bytes([n]), 60) is not None for n in range(4)] == [False, True, True, True]
+    assert recent.find(b"\1", 61) is None
+    many = Recording()
+    many.deltas.extend([TextDelta("x")] * 500)
+    recent.keep(b"many", many, 0)
+    assert recent.find(b"many", 0) is None
+
+
+def test_first_tries_are_bounded_and_those_of_another_session_are_not_meant() -> None:
+    tries = FirstTries(most=2)
+    for number in range(3):
+        tries.note("k", Sender(bytes([number])), number + 5)
+    assert [tries.since("k", Sender(bytes([n]))) for n in range(3)] == [0, 6, 7]
+    assert tries.since("l", Sender(b"\1")) == 0
+    tries.note("k", Sender(b"\1", retry=True), 9)
+    assert tries.since("k", Sender(b"\1")) == 6

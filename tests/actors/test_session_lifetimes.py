@@ -5,14 +5,26 @@ from datetime import datetime, time
 import pytest
 import trio
 
+from greenroom.actors.known import KEY_LASTS_S
 from greenroom.actors.lifetime import Lifetime, is_over
-from greenroom.actors.stores.store import SessionName
-from tests.actors.conftest import PlayedChannel, a_system, said, set_stage, user, words
+from greenroom.actors.stores.records import Retention, SessionName
+from greenroom.actors.turn import Sender
+from tests.actors.conftest import (
+    PlayedChannel,
+    a_system,
+    result,
+    said,
+    set_stage,
+    user,
+    wishes,
+    words,
+)
 from tests.stores import a_store
 
 IN_VIRTUAL_TIME = True
 
 NAME = SessionName("main", "k")
+LONG_S = KEY_LASTS_S + 3600
 
 
 async def test_an_idle_session_goes_to_the_store_and_wakes_as_it_was() -> None:
@@ -56,6 +68,34 @@ async def test_idle_for_too_long_it_begins_anew(idle: float) -> None:
         await stage.ask("k", user("d"))
     assert channel.heard() == (user("c"), said("1"), user("d"))
     assert len(await store.transcript(NAME, cut=True)) == 8
+
+
+async def test_it_does_not_begin_anew_while_a_tool_runs() -> None:
+    channel = PlayedChannel(wishes("c1"), words("Found."))
+    async with a_system() as system:
+        stage = await set_stage(system, channel, lifetime=Lifetime(idle=3600))
+        await stage.ask("k", user("a"))
+        await trio.sleep(4000)
+        assert (await stage.ask("k", result("c1"))).text == "Found."
+
+
+async def test_what_is_asked_once_leaves_no_actor_and_is_forgotten_after_a_day() -> None:
+    channel = PlayedChannel(words("1"), words("2"))
+    store = a_store()
+    keyed = Sender(b"body", "my-key")
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store)
+        first = await stage.ask("k", user("a"), once=True, sender=keyed)
+        assert (await stage.status()).live_sessions == 0
+        again = await stage.ask("k", user("a"), once=True, sender=keyed)
+        assert (again.text, len(channel.prompts)) == (first.text, 1)
+        await trio.sleep(LONG_S)
+        anew = await stage.ask("k", user("a"), once=True, sender=keyed)
+        assert anew.text == "2"
+        assert channel.heard() == (user("a"),)
+        assert not (await store.retain(Retention(), trio.current_time())).deleted
+        await trio.sleep(LONG_S)
+        assert (await store.retain(Retention(), trio.current_time())).deleted == (NAME,)
 
 
 def at(text: str) -> float:

@@ -4,11 +4,13 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.channel import TextDelta
+from greenroom.actors.channels.channel import Finish, FinishReason, TextDelta, Usage
+from greenroom.actors.closing import ended_by
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.session import Cancel, Reset
-from greenroom.actors.turn import OnBusy, OnDisconnect, Sender
+from greenroom.actors.recording import Recording
+from greenroom.actors.session_messages import Cancel, Reset
+from greenroom.actors.turn import OnBusy, OnDisconnect, Sender, TurnEnded
 from tests.actors.conftest import (
     SLOW,
     PlayedChannel,
@@ -80,6 +82,43 @@ async def test_without_a_running_turn_there_is_nothing_to_end(policy: OnBusy) ->
     async with a_system() as system:
         stage = await set_stage(system, PlayedChannel())
         assert (await stage.ask("k", user("a"), sender=on_busy(policy))).ended
+
+
+@pytest.mark.parametrize("policy", [OnBusy.INTERRUPT, OnBusy.ROLLBACK])
+async def test_a_turn_whose_answer_is_whole_already_ends_well_and_is_kept(policy: OnBusy) -> None:
+    whole = ((TextDelta("One."),), (Finish(FinishReason.STOP),), 2.0, (Usage(3, 2),))
+    channel = PlayedChannel(whole, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        first = await Reader(stage, "k", user("a")).join(nursery)
+        await trio.sleep(1)
+        await stage.ask("k", user("b"), sender=on_busy(policy))
+        assert first.outcome is not None
+        assert first.outcome.events[-1] == TurnEnded(FinishReason.STOP, Usage(3, 2), ended=2)
+    assert channel.heard() == (user("a"), said("One."), user("b"))
+
+
+def test_of_two_that_end_a_turn_the_first_says_why_and_what_is_kept() -> None:
+    for keeps in (True, False):
+        recording = Recording()
+        recording.stop(ended_by("one"), keeps=keeps)
+        recording.stop(ended_by("another"), keeps=not keeps)
+        assert (recording.stopped, recording.keeps) == (ended_by("one"), keeps)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_a_user_said_is_kept_though_nothing_was_answered_yet(streamed: bool) -> None:
+    channel = PlayedChannel((10.0, *words("Late.")), words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        await Reader(stage, "k", user("a flight"), streamed=streamed).join(nursery)
+        await trio.sleep(4)
+        await stage.ask("k", user("to Rome"), sender=on_busy(OnBusy.INTERRUPT))
+    assert channel.heard() == (
+        user("a flight"),
+        AssistantEntry("", interrupted=True),
+        user("to Rome"),
+    )
 
 
 async def test_one_that_goes_on_without_its_client_is_kept_whole() -> None:

@@ -108,7 +108,9 @@ async def test_calls_end_a_turn_and_their_results_begin_the_next(again: tuple[En
     async with a_system() as house:
         stage = await set_stage(house, channel)
         outcome = await stage.ask("k", user("a"))
-        assert outcome.events[-1] == TurnEnded(FinishReason.TOOL_CALLS, Usage())
+        end = outcome.events[-1]
+        assert isinstance(end, TurnEnded)
+        assert (end.reason, end.usage) == (FinishReason.TOOL_CALLS, Usage())
         assert (await stage.ask("k", *again, result("c1"), result("c2"))).text == "Done."
     assert channel.heard() == (user("a"), calls("c1", "c2"), result("c1"), result("c2"))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from greenroom.actors.channels.channel import Finish, FinishReason, TextDelta
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.entries import (
+    AssistantEntry,
     Entry,
     Prompt,
     SummaryEntry,
@@ -20,12 +21,14 @@ from greenroom.actors.entries import (
     text_of,
 )
 from greenroom.actors.failure import FailureKind, TurnFailed
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.records import SessionName
+from greenroom.actors.turn import OnDisconnect, Sender
 from greenroom.actors.window import Estimate, find_cut, with_short_results
 from tests.actors.conftest import (
     FAULT,
     Played,
     PlayedChannel,
+    Reader,
     Stage,
     Step,
     a_system,
@@ -203,6 +206,92 @@ async def test_a_client_that_tells_another_story_from_before_the_summary_voids_i
         await trio.sleep(500)
         await stage.ask("k", user("more"))
         assert channel.heard() == (first, said("Yes."), user("edited"), said("Yes."), user("more"))
+
+
+@pytest.mark.parametrize("well", [True, False], ids=["well", "with a failure"])
+async def test_a_summary_of_another_story_counts_only_if_its_turn_ends_well(well: bool) -> None:
+    channel = Summing()
+    store = a_store()
+    long = user(f"edited {LONG * 3}")
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store, window=WINDOW)
+        whole: list[TranscriptEntry] = []
+        for number in range(8):
+            whole += [user(f"{number} {LONG}"), said("Yes.")]
+            assert (await stage.ask("k", *whole[:-1])).ended
+        before = await store.transcript(SessionName("main", "k"))
+        summaries = len(channel.asked)
+        channel.plays(words("Yes.") if well else (FAULT,))
+        told = await stage.ask("k", *whole[:8], long)
+        assert len(channel.asked) == summaries + 1
+        assert told.ended is well
+        channel.plays(words("Yes."))
+        now = [*whole[:8], long, said("Yes.")] if well else whole
+        if not well:
+            assert await store.transcript(SessionName("main", "k")) == before
+        assert (await stage.ask("k", *now, user("more"))).ended
+        stored = [
+            e.entry
+            for e in await store.transcript(SessionName("main", "k"))
+            if not isinstance(e.entry, SummaryEntry)
+        ]
+    assert stored == [*now, user("more"), said("Yes.")]
+
+
+async def test_a_crash_amid_another_story_from_before_the_summary_cuts_what_that_would() -> None:
+    channel = Summing()
+    store = a_store()
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel, store=store, window=WINDOW)
+        await fill(stage)
+        channel.plays(((TextDelta("Y"),), 100.0, *words("es.")))
+        sent = (user(f"0 {LONG}"), said("Yes."), user("edited"))
+        goes_on = Sender(on_disconnect=OnDisconnect.CONTINUE)
+        reader = await Reader(stage, "k", *sent, sender=goes_on).join(nursery)
+        reader.leave()
+        stage.agent.kill()
+    async with a_system() as system:
+        channel.plays(words("Yes."))
+        stage = await set_stage(system, channel, store=store, window=WINDOW, first_turn=50)
+        await stage.ask("k", user("more"))
+    cut = AssistantEntry("Y", interrupted=True)
+    assert channel.heard() == (*sent, cut, user("more"))
+
+
+async def test_however_much_is_pinned_a_session_goes_on(trouble: list[str]) -> None:
+    channel = Summing()
+    async with a_system() as system:
+        stage = await set_stage(system, channel, window=WINDOW)
+        pins = [UserEntry(f"{number} {LONG[:400]}", pinned=True) for number in range(20)]
+        for pinned in pins:
+            assert (await stage.ask("k", pinned)).ended
+            assert Estimate().of(channel.heard()) <= WINDOW
+        assert pins[-1] in channel.heard()
+        assert "0 xxx" in order_of(channel.asked[0]) + order_of(channel.asked[1])
+    assert set(trouble) == {"run.unpinned"}
+    trouble.clear()
+
+
+async def test_a_summary_that_fails_is_tried_again_before_anything_is_left_out_for_good(
+    trouble: list[str],
+) -> None:
+    channel = Summing(FAULT)
+    store = a_store()
+    async with a_system() as system:
+        stage = await set_stage(system, channel, store=store, window=WINDOW)
+        await fill(stage)
+        tries = len(channel.asked)
+        assert tries == 1
+        await fill(stage, turns=1)
+        assert len(channel.asked) == tries + 1
+        stored = await store.transcript(SessionName("main", "k"))
+        assert not any(isinstance(e.entry, SummaryEntry) for e in stored)
+        await fill(stage, turns=1)
+        stored = await store.transcript(SessionName("main", "k"))
+        assert [e.entry for e in stored if isinstance(e.entry, SummaryEntry)] == [SummaryEntry()]
+        assert summary_in(channel.heard()) is None
+    assert set(trouble) == {"run.history_dropped"}
+    trouble.clear()
 
 
 async def test_a_large_tool_result_is_shown_without_its_middle_and_kept_whole() -> None:

@@ -13,7 +13,16 @@ from greenroom.actors.entries import (
 )
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.transcript import ABANDONED, WINDOW_REACH, Plan, Transcript
-from tests.actors.conftest import as_sent, calls, open_calls, result, said, user
+from tests.actors.conftest import (
+    as_sent,
+    calls,
+    carry_out,
+    open_calls,
+    planned,
+    result,
+    said,
+    user,
+)
 
 Entries = tuple[TranscriptEntry, ...]
 
@@ -23,8 +32,8 @@ def after(
 ) -> Entries:
     """Carry out the turn that sends `entries` and return the transcript after it."""
     plan = transcript.reconcile(as_sent(*entries))
-    assert not open_calls(transcript.preview(plan))
-    transcript.commit(plan, said("new answer") if answer is None else answer)
+    assert not open_calls(planned(transcript, plan))
+    carry_out(transcript, plan, said("new answer") if answer is None else answer)
     open_calls(transcript.entries)
     return transcript.entries
 
@@ -150,14 +159,6 @@ def test_a_window_is_not_looked_for_everywhere_as_that_might_take_long() -> None
 def test_a_window_that_is_the_conversations_beginning_as_well_is_that_beginning() -> None:
     has = (user("hi"), said("yes"), user("hi"), said("yes"))
     assert after(Transcript(has), *has[:2], user("x")) == (*has[:2], user("x"), NEW)
-
-
-def test_commit_says_how_many_entries_were_cut() -> None:
-    transcript = Transcript(TWO)
-    plan = transcript.reconcile(as_sent(*TWO[:2], user("edited")))
-    assert transcript.commit(plan, NEW) == 2
-    assert transcript.commit(transcript.reconcile(as_sent(user("x"))), NEW) == 0
-    assert len(transcript) == 6
 
 
 # One entry, spelled in two ways

@@ -16,7 +16,16 @@ from greenroom.actors.entries import (
 )
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.transcript import Transcript
-from tests.actors.conftest import as_sent, calls, open_calls, result, said, user
+from tests.actors.conftest import (
+    as_sent,
+    calls,
+    carry_out,
+    open_calls,
+    planned,
+    result,
+    said,
+    user,
+)
 
 MANY = settings(max_examples=300)
 
@@ -69,11 +78,9 @@ def test_whatever_clients_send_every_prompt_holds_the_invariant(
             assert transcript.entries == before
             continue
         assert transcript.entries == before
-        preview = transcript.preview(plan)
-        assert not open_calls(preview)
-        cut = transcript.commit(plan, answer)
-        assert transcript.entries == (*preview, answer)
-        assert preview[: len(before) - cut] == before[: len(before) - cut]
+        assert not open_calls(planned(transcript, plan))
+        carry_out(transcript, plan, answer)
+        assert transcript.entries == (*before[: plan.keep], *plan.added, answer)
         open_calls(transcript.entries)
 
 
@@ -102,7 +109,7 @@ def test_content_as_a_string_and_as_a_text_part_is_the_same(
             plan = transcript.reconcile(as_sent(*[how(entry) for entry in whole]))
         except TurnFailed as failed:
             return str(failed)
-        return [spell(entry) for entry in transcript.preview(plan)]
+        return [spell(entry) for entry in planned(transcript, plan)]
 
     transcript = grown(has)
     whole = [*transcript.entries[:repeated], *sent]
@@ -121,7 +128,7 @@ def grown(turns: Sequence[tuple[Sequence[TranscriptEntry], AssistantEntry]]) -> 
             plan = transcript.reconcile(as_sent(*entries))
         except TurnFailed:
             continue
-        transcript.commit(plan, answer)
+        carry_out(transcript, plan, answer)
     return transcript
 
 
@@ -142,8 +149,8 @@ class Client:
         reached: AssistantEntry | None,
     ) -> None:
         plan = self.transcript.reconcile(as_sent(*sent))
-        assert not open_calls(self.transcript.preview(plan))
-        self.transcript.commit(plan, answer)
+        assert not open_calls(planned(self.transcript, plan))
+        carry_out(self.transcript, plan, answer)
         if reached is not None:
             self.copy.append(reached)
 

@@ -78,8 +78,10 @@ class Answer:
             self.fail()
 
     def fail(self) -> None:
-        """Take it that nothing can follow, although it is not whole."""
+        """Take it that nothing can follow, although it is not whole: half a head counts for nothing."""
         self.malformed = True
+        if not self.status:
+            self.headers.clear()
         self.drop()
 
     def drop(self) -> None:

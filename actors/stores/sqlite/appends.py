@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.sqlite import codec, parts
-from greenroom.actors.stores.sqlite.cutting import cut
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
-    Fenced,
     Fork,
     SessionName,
-    SourceMissing,
     StoredEntry,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite import codec, parts
+from greenroom.actors.stores.sqlite.cutting import cut
+from greenroom.actors.stores.store import Fenced, SourceMissing
 
 
 class _Place(NamedTuple):
@@ -33,22 +32,28 @@ class _Place(NamedTuple):
 
 
 def accept(
-    db: sqlite3.Connection, name: SessionName, fence: Fence, turn: AcceptedTurn, fork: Fork | None
+    db: sqlite3.Connection,
+    name: SessionName,
+    fence: Fence,
+    turn: AcceptedTurn,
+    *,
+    fork: Fork | None = None,
+    lasts: float | None = None,
 ) -> Fence:
     """Append a turn's acceptance."""
     accepted = codec.encode_accepted(turn)
     added = b"".join(map(codec.encode_entry, turn.added)) if turn.added else None
-    size = len(accepted) + len(added or b"")
+    size = len(accepted) + len(added or b"") + len(turn.request or b"")
     if fence.epoch == 0:
-        place = _create(db, name, turn.accepted, size, fork)
+        place = _create(db, name, turn.accepted, fork, lasts=lasts, turns=1, size=size)
     elif fork is None:
         place = _claim(db, name, fence, 1, at=turn.accepted, turns=1, size=size)
     else:
         raise ValueError("only a session that does not exist yet can be forked")
     try:
         db.execute(
-            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, request) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 place.session,
                 place.first,
@@ -57,6 +62,7 @@ def accept(
                 accepted,
                 added,
                 len(turn.added),
+                turn.request,
             ),
         )
     except sqlite3.IntegrityError:
@@ -112,6 +118,32 @@ def reset(db: sqlite3.Connection, name: SessionName, fence: Fence, at: float) ->
     return place.fence
 
 
+def annotate(
+    db: sqlite3.Connection, name: SessionName, fence: Fence, attributes: bytes, at: float
+) -> Fence:
+    """Keep attributes with a session, which is created if it is new."""
+    is_new = fence.epoch == 0
+    place = _create(db, name, at, None) if is_new else _claim(db, name, fence, 1, at=at)
+    db.execute("UPDATE session SET attributes = ? WHERE id = ?", (attributes, place.session))
+    return place.fence
+
+
+def erase(db: sqlite3.Connection, name: SessionName, fence: Fence, seq: int) -> Fence:
+    """Cut one entry out of the transcript."""
+    live = db.execute(
+        "SELECT 1 FROM entry WHERE session = ? AND seq = ? AND cut IS NULL AND upto IS NULL",
+        (row_of(db, name), seq),
+    ).fetchone()
+    if live is None:
+        raise ValueError(f"the session has no live entry {seq} of its own")
+    place = _claim(db, name, fence, 1)
+    db.execute(
+        "UPDATE entry SET cut = ? WHERE session = ? AND seq = ?", (place.first, place.session, seq)
+    )
+    db.execute("UPDATE session SET live = live - 1 WHERE id = ?", (place.session,))
+    return place.fence
+
+
 def row_of(db: sqlite3.Connection, name: SessionName) -> int | None:
     """Return the row of a session, None if there is none."""
     row = db.execute(
@@ -151,9 +183,16 @@ def _claim(
 
 
 def _create(
-    db: sqlite3.Connection, name: SessionName, at: float, size: int, fork: Fork | None
+    db: sqlite3.Connection,
+    name: SessionName,
+    at: float,
+    fork: Fork | None,
+    *,
+    lasts: float | None = None,
+    turns: int = 0,
+    size: int = 0,
 ) -> _Place:
-    """Create the session of a first turn; raises Fenced or SourceMissing, with nothing changed."""
+    """Create the session of a first append; raises Fenced or SourceMissing, with nothing changed."""
     source, lent = None, list[parts.Part]()
     if fork is not None:
         source = row_of(db, fork.source)
@@ -163,7 +202,8 @@ def _create(
     began = 0 if fork is None else fork.head
     rows = db.execute(
         "INSERT INTO session (agent, key, epoch, head, created, active, began, base, turns, live, size,"
-        " fork_source, fork_seq) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, 1, ?, ?, ?, ? FROM store "
+        " fork_source, fork_seq, lasts) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ? "
+        "FROM store "
         "WHERE true ON CONFLICT (agent, key) DO NOTHING RETURNING id, epoch, head",
         (
             name.agent,
@@ -172,10 +212,12 @@ def _create(
             at,
             at,
             began,
+            turns,
             sum(parts.count(db, part) for part in lent),
             size,
             source,
             None if fork is None else fork.seq,
+            lasts,
         ),
     ).fetchall()
     place = _place(rows, 1)
@@ -189,7 +231,7 @@ def _create(
 
 def _place(rows: Sequence[tuple[int, int, int]], numbers: int) -> _Place:
     if not rows:
-        raise Fenced
+        raise Fenced("the session was appended to by another owner, or is gone")
     ((session, epoch, head),) = rows
     return _Place(session, head - numbers + 1, Fence(epoch, head, claimed=True))
 

@@ -13,8 +13,8 @@ import msgspec
 from greenroom.actors.channels.channel import Deltas, FinishReason, Usage
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import Failure
+from greenroom.actors.stores.records import AcceptedTurn, TurnEnd, TurnState
 from greenroom.actors.stores.sqlite.failures import Damaged
-from greenroom.actors.stores.store import AcceptedTurn, TurnEnd, TurnState
 from greenroom.actors.turn import Served
 
 AnyEntry = TranscriptEntry | SummaryEntry
@@ -76,7 +76,7 @@ def decode_added(body: bytes, count: int) -> tuple[TranscriptEntry, ...]:
 
 
 def encode_accepted(turn: AcceptedTurn) -> bytes:
-    """Return the blob of a turn's acceptance, without id, idempotency key and entries."""
+    """Return the blob of a turn's acceptance, without what has columns of its own."""
     return _encode(
         _Accepted(
             turn.accepted,
@@ -90,7 +90,11 @@ def encode_accepted(turn: AcceptedTurn) -> bytes:
 
 
 def decode_accepted(
-    body: bytes, turn: str, idempotency: str | None, added: tuple[TranscriptEntry, ...]
+    body: bytes,
+    turn: str,
+    idempotency: str | None,
+    added: tuple[TranscriptEntry, ...],
+    request: bytes | None,
 ) -> AcceptedTurn:
     """Return the acceptance of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_accepted, body)
@@ -104,6 +108,7 @@ def decode_accepted(
         streamed=kept.streamed,
         keep_to=kept.keep_to,
         added=added,
+        request=request,
     )
 
 

@@ -21,7 +21,7 @@ _REASONS = {
     "SQLITE_AUTH": "the file may not be used",
     "SQLITE_NOMEM": "there is no memory left",
     "SQLITE_TOOBIG": "it is larger than a database takes",
-    "SQLITE_INTERRUPT": "the store is closing",
+    "SQLITE_INTERRUPT": "it is closing",
 }
 _REMEDIES = {
     "SQLITE_FULL": "make room on the disk",
@@ -49,12 +49,19 @@ class Damaged(StoreFailed):
 
 
 def told(error: Exception) -> Exception:
-    """Return the error that a caller gets for `error`: SQLite's become `StoreFailed`, others stay."""
-    if not isinstance(error, sqlite3.Error):
-        return error
-    failed = StoreFailed(reason(error))
-    failed.__cause__ = error
-    return failed
+    """Return the error that a caller gets for `error`: `StoreFailed` if it is SQLite's.
+
+    A number that is too large is a mistake of the caller's; others stay as they are.
+    """
+    match error:
+        case sqlite3.Error():
+            failure: Exception = StoreFailed(f"the store failed: {reason(error)}")
+        case OverflowError():
+            failure = ValueError(f"a number is too large to be kept: {error}")
+        case _:
+            return error
+    failure.__cause__ = error
+    return failure
 
 
 def may_be_ones_own(error: Exception) -> bool:

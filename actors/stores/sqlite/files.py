@@ -21,8 +21,12 @@ LOG_LIMIT = 64 * 1024 * 1024
 _CHECKPOINT_PAGES = 8_000
 """Pages in the log after which a commit itself empties it; the writer does so earlier, unless what it
 writes is very large."""
+_LEAST = 512
+"""Bytes of the smallest database. SQLite takes what is smaller for empty, and writes over it."""
 _STATEMENTS = 128
-_CACHE_KIB = 16 * 1024
+"""Prepared statements that a connection keeps, which is all that there are."""
+_READING_KIB, _WRITING_KIB = 4 * 1024, 16 * 1024
+"""What a connection may keep of the file in memory."""
 
 
 class Claim:
@@ -88,12 +92,14 @@ def make(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
         if not path.is_file():
-            raise CannotOpen(f"{path} is not a file; name another for the store") from None
+            raise CannotOpen(f"{path} is not a file; name another file for the store") from None
+        if 0 < path.stat().st_size < _LEAST:
+            raise CannotOpen(f"{path} is not a database; name another file for the store") from None
     except OSError as error:
         raise cannot_open(str(path), error) from None
 
 
-def connect(path: Path, *, busy: float, cached: int = _STATEMENTS) -> sqlite3.Connection:
+def connect(path: Path, *, busy: float) -> sqlite3.Connection:
     """Open a connection to a file that is there, for whichever thread; raises sqlite3.Error.
 
     `busy` is how many seconds it waits for another process's lock.
@@ -109,10 +115,10 @@ def connect(path: Path, *, busy: float, cached: int = _STATEMENTS) -> sqlite3.Co
         timeout=busy,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=cached,
+        cached_statements=_STATEMENTS,
     )
     try:
-        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        db.execute(f"PRAGMA cache_size = -{_READING_KIB}")
         db.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
         db.close()
@@ -142,6 +148,7 @@ def set_up(db: sqlite3.Connection, max_pages: int | None) -> None:
             "the store's disk cannot share memory, as a network's; name a file elsewhere"
         )
     db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA cache_size = -{_WRITING_KIB}")
     db.execute("PRAGMA secure_delete = ON").fetchone()
     db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}").fetchone()
     db.execute(f"PRAGMA journal_size_limit = {LOG_LIMIT}").fetchone()

@@ -6,10 +6,12 @@ who goes: a session that was appended to meanwhile is not among them.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.sqlite.appends import row_of
-from greenroom.actors.stores.store import SessionName
+from greenroom.actors.stores.sqlite.parts import IS_BORROWED
 
 AT_ONCE = 16
 """Sessions that one operation deletes at most, ..."""
@@ -47,6 +49,16 @@ def delete_idle(db: sqlite3.Connection, before: float, now: float, most: int) ->
     return _delete_some(db, before, now, most, None)
 
 
+def delete_passed(db: sqlite3.Connection, now: float, most: int) -> Swept:
+    """Delete some of the sessions that were not made to last longer."""
+    rows = db.execute(
+        "SELECT id, agent, key, size FROM session WHERE lasts IS NOT NULL AND active + lasts < ? "
+        "ORDER BY active + lasts LIMIT ?",
+        (now, min(most, AT_ONCE) + 1),
+    ).fetchall()
+    return _delete_rows(db, rows, min(most, AT_ONCE))
+
+
 def delete_over(db: sqlite3.Connection, limit: int, now: float, most: int) -> Swept:
     """Delete some of the idlest sessions while the store is larger than `limit` bytes."""
     return _delete_some(db, now - IN_USE, now, most, limit)
@@ -63,6 +75,27 @@ def forget(db: sqlite3.Connection, before: float, most: int) -> Swept:
         db.execute("DELETE FROM replay WHERE turn = ?", (turn,))
         db.execute("UPDATE session SET size = size - ? WHERE id = ?", (bytes_, session))
     return Swept(forgotten=len(rows[:most]), more=len(rows) > most)
+
+
+def drop_request(db: sqlite3.Connection, name: SessionName, turn: str) -> int | None:
+    """Drop what an API keeps with a turn that has ended, and its deltas."""
+    session = row_of(db, name)
+    row = db.execute(
+        "SELECT t.id, length(t.request) + coalesce(length(r.body), 0) FROM turn t "
+        "LEFT JOIN replay r ON r.turn = t.id "
+        "WHERE t.turn = ? AND t.session = ? AND t.request IS NOT NULL AND t.end_seq IS NOT NULL",
+        (turn, session),
+    ).fetchone()
+    if row is None:
+        return None
+    id_, bytes_ = row
+    db.execute("UPDATE turn SET request = NULL WHERE id = ?", (id_,))
+    db.execute("DELETE FROM replay WHERE turn = ?", (id_,))
+    db.execute("UPDATE session SET size = size - ? WHERE id = ?", (bytes_, session))
+    (left,) = db.execute(
+        "SELECT count(*) FROM turn WHERE session = ? AND request IS NOT NULL", (session,)
+    ).fetchone()
+    return int(left)
 
 
 def give_back(db: sqlite3.Connection) -> bool:
@@ -100,6 +133,16 @@ def _delete_some(
         "(SELECT 1 FROM turn WHERE session = s.id AND end_seq IS NULL)) ORDER BY active, id LIMIT ?",
         (before, now - ABANDONED, at_once + 1),
     ).fetchall()
+    return _delete_rows(db, rows, at_once, limit)
+
+
+def _delete_rows(
+    db: sqlite3.Connection,
+    rows: Sequence[tuple[int, str, str, int]],
+    at_once: int,
+    limit: int | None = None,
+) -> Swept:
+    """Delete `at_once` of the sessions at most, and only while the store is larger than `limit`."""
     deleted: list[SessionName] = []
     total = 0
     for session, agent, key, bytes_ in rows[:at_once]:
@@ -138,10 +181,4 @@ def _delete(db: sqlite3.Connection, session: int) -> None:
 
 def _delete_unborrowed(db: sqlite3.Connection, gone: int) -> None:
     """Delete those entries of a session that is gone which no fork has."""
-    db.execute(
-        "DELETE FROM entry WHERE session = ? AND NOT EXISTS (SELECT 1 FROM borrowed b "
-        "WHERE b.source = entry.session AND entry.seq <= b.at "
-        "AND (entry.cut IS NULL OR entry.cut > b.at) "
-        "AND coalesce(entry.upto, entry.seq) > b.lower AND coalesce(entry.upto, entry.seq) <= b.upper)",
-        (gone,),
-    )
+    db.execute(f"DELETE FROM entry WHERE session = ? AND NOT {IS_BORROWED}", (gone,))

@@ -9,16 +9,21 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
+from greenroom.actors.stores.records import (
+    Page,
+    Query,
+    SessionInfo,
+    SessionName,
+)
 from greenroom.actors.stores.sqlite.parts import END
 from greenroom.actors.stores.sqlite.reads import fork_of
-from greenroom.actors.stores.store import Page, Query, SessionInfo, SessionName
 
-FEW = 5_000
+FEW = 2_000
 """Keys with a prefix that are looked up one by one rather than waited for."""
 
 _COLUMNS = (
     "s.agent, s.key, s.created, s.active, s.head, s.turns, s.live, s.size, o.agent, o.key, s.fork_seq, "
-    "s.began, s.id"
+    "s.began, s.attributes, s.id"
 )
 _FROM = "LEFT JOIN session o ON o.id = s.fork_source"
 
@@ -114,7 +119,9 @@ def _cursor(text: str) -> tuple[float, int]:
 
 
 def _line(row: tuple[Any, ...]) -> SessionInfo:
-    agent, key, created, active, head, turns, live, size, of_agent, of_key, seq, began, _ = row
+    agent, key, created, active, head, turns, live, size, of_agent, of_key, seq, began, kept, _ = (
+        row
+    )
     return SessionInfo(
         name=SessionName(agent, key),
         created=created,
@@ -124,4 +131,5 @@ def _line(row: tuple[Any, ...]) -> SessionInfo:
         entries=live,
         size=size,
         fork=fork_of(of_agent, of_key, seq, began),
+        attributes=kept,
     )

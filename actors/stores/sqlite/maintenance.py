@@ -106,6 +106,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(files.connect(path, busy=_BUSY)) as db:
             version = schema.version_of(db, str(path), schema.MIGRATIONS)
+            if version == 0:
+                raise CannotOpen(f"{path} is empty, and no store yet; start the gateway once")
             if version < len(schema.MIGRATIONS):
                 raise CannotOpen(
                     f"{path} was written by an older Greenroom (schema {version}, this one's is "

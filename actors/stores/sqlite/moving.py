@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from greenroom.actors.stores.records import SessionName, StoredEntry
 from greenroom.actors.stores.sqlite import codec, parts, portable, reads
-from greenroom.actors.stores.store import SessionName, StoredEntry, StoreFailed
+from greenroom.actors.stores.store import StoreFailed
 
 AT_ONCE = 200
 """Turns or entries that one read takes."""
@@ -27,14 +28,14 @@ class Begun(NamedTuple):
 def begin(db: sqlite3.Connection, name: SessionName) -> Begun:
     """Read the first line; raises ValueError if there is no such session."""
     row = db.execute(
-        "SELECT id, head, created, active, reset FROM session WHERE agent = ? AND key = ?",
+        "SELECT id, head, created, active, reset, attributes FROM session WHERE agent = ? AND key = ?",
         (name.agent, name.key),
     ).fetchone()
     if row is None:
         raise ValueError(f"there is no session {name.key!r} of agent {name.agent!r}")
-    session, head, created, active, reset = row
+    session, head, created, active, reset, attributes = row
     line = portable.SessionLine(
-        portable.VERSION, name.agent, name.key, head, created, active, reset
+        portable.VERSION, name.agent, name.key, head, created, active, reset, attributes
     )
     return Begun(session, head, line)
 
@@ -53,8 +54,7 @@ def entries(db: sqlite3.Connection, begun: Begun, after: int) -> list[portable.E
         db,
         parts.borrowed(db, begun.session),
         parts.own(begun.session, at=begun.head),
-        after,
-        AT_ONCE,
+        parts.Window(after, AT_ONCE),
         cut=True,
     )
     return [_entry_line(reads.stored(row), begun.head) for row in rows]
@@ -66,7 +66,7 @@ def restore(db: sqlite3.Connection, session: portable.Session, name: SessionName
     live = [entry.seq for entry in portable.live(session.entries)]
     rows = db.execute(
         "INSERT INTO session (agent, key, epoch, head, created, active, reset, began, base, turns, live, "
-        "size) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, ?, ?, ?, 0 FROM store "
+        "size, attributes) SELECT ?, ?, epoch_floor + 1, ?, ?, ?, ?, 0, ?, ?, ?, 0, ? FROM store "
         "WHERE true ON CONFLICT (agent, key) DO NOTHING RETURNING id",
         (
             name.agent,
@@ -78,6 +78,7 @@ def restore(db: sqlite3.Connection, session: portable.Session, name: SessionName
             min(live, default=head.head + 1) - 1,
             len(session.turns),
             len(live),
+            head.attributes,
         ),
     ).fetchall()
     if not rows:
@@ -131,7 +132,8 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
     replay = codec.encode_deltas(end.deltas) if end is not None and end.deltas else None
     (id_,) = db.execute(
         "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, end_seq, end_entries, "
-        "state, ended, ending, replayable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        "state, ended, ending, replayable, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "RETURNING id",
         (
             session,
             line.seq,
@@ -146,10 +148,12 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
             None if end is None else end.ended,
             ending,
             None if end is None else replay is not None or line.forgotten,
+            turn.request,
         ),
     ).fetchone()
     if end is not None and replay is not None:
         db.execute(
             "INSERT INTO replay (turn, ended, body) VALUES (?, ?, ?)", (id_, end.ended, replay)
         )
-    return sum(len(body) for body in (accepted, added, ending, replay) if body is not None)
+    blobs = (accepted, added, ending, replay, turn.request)
+    return sum(len(blob) for blob in blobs if blob is not None)

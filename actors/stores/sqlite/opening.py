@@ -11,6 +11,7 @@ from typing import NamedTuple
 from greenroom.actors.stores.sqlite import files, maintenance, schema
 from greenroom.actors.stores.sqlite.failures import cannot_open
 from greenroom.actors.stores.sqlite.schema import MIGRATIONS, Migration
+from greenroom.actors.stores.store import CannotOpen
 
 
 class Opened(NamedTuple):
@@ -35,7 +36,10 @@ def open_file(
     Raises:
         CannotOpen: whatever is in the way.
     """
-    path = path.resolve()
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError):
+        raise CannotOpen(f"{path} leads nowhere; name another file for the store") from None
     claim = files.Claim(path)
     claim.take()
     try:

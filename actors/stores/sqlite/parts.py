@@ -11,7 +11,8 @@ import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from greenroom.actors.stores.store import Fork, SourceMissing
+from greenroom.actors.stores.records import Fork
+from greenroom.actors.stores.store import SourceMissing
 
 END = 2**62
 """Above every number."""
@@ -22,6 +23,15 @@ _THERE = f"""
   AND {_STANDS} > :lower AND {_STANDS} <= :upper
 """
 """Which entries a part has. None stands behind its own number, so `lower` bounds both."""
+
+IS_BORROWED = f"""
+  EXISTS (
+    SELECT 1 FROM borrowed b
+    WHERE b.source = entry.session AND entry.seq <= b.at AND (entry.cut IS NULL OR entry.cut > b.at)
+    AND {_STANDS} > b.lower AND {_STANDS} <= b.upper
+  )
+"""
+"""Whether any session has borrowed an entry: the same, seen from the entry."""
 
 
 class Part(NamedTuple):
@@ -37,6 +47,33 @@ class Part(NamedTuple):
     at: int
     cut: int | None = None
     base: int = 0
+
+
+class Window(NamedTuple):
+    """A page of entries by number.
+
+    These are the first `limit` behind `after`, or with `before` the last ones in front of that; a limit
+    of -1 is none.
+    """
+
+    after: int = 0
+    limit: int = -1
+    before: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The end of a query's conditions, its order and its limit."""
+        order = "ASC" if self.before is None else "DESC"
+        return f"seq > :after AND seq < :before ORDER BY seq {order} LIMIT :limit"
+
+    @property
+    def values(self) -> dict[str, int]:
+        """What that binds."""
+        before = END if self.before is None else self.before
+        return {"after": self.after, "before": before, "limit": self.limit}
+
+
+WHOLE = Window()
 
 
 class Row(NamedTuple):
@@ -118,19 +155,21 @@ def count(db: sqlite3.Connection, part: Part) -> int:
 
 
 def all_of(
-    db: sqlite3.Connection, parts: Iterable[Part], own: Part, after: int, limit: int, *, cut: bool
+    db: sqlite3.Connection, parts: Iterable[Part], own: Part, page: Window, *, cut: bool
 ) -> list[Row]:
-    """Read `limit` entries by number, above `after`: those of `parts` and of the session's `own` part.
+    """Read a page of entries by number: those of `parts` and of the session's `own` part.
 
     With `cut`, with what has been cut, each marked with the number of what cut it in this session.
     """
     found: list[Row] = []
     for part in parts:
         if part.cut is None or cut:
-            found += (row._replace(cut=part.cut) for row in _read(db, part, after, limit))
-    found += _read_own(db, own, after, limit) if cut else _read(db, own, after, limit)
+            found += (row._replace(cut=part.cut) for row in _read(db, part, page))
+    found += _read_own(db, own, page) if cut else _read(db, own, page)
     found.sort(key=lambda row: row.seq)
-    return found[:limit]
+    if page.before is None:
+        return found[: page.limit]
+    return found[max(len(found) - page.limit, 0) :]
 
 
 def lent(db: sqlite3.Connection, source: int, fork: Fork) -> list[Part]:
@@ -149,19 +188,18 @@ def lent(db: sqlite3.Connection, source: int, fork: Fork) -> list[Part]:
     ]
 
 
-def _read(db: sqlite3.Connection, part: Part, after: int = 0, limit: int = -1) -> Iterable[Row]:
+def _read(db: sqlite3.Connection, part: Part, page: Window = WHOLE) -> Iterable[Row]:
     rows = db.execute(
-        f"SELECT seq, turn, upto, NULL, body FROM entry WHERE {_THERE} AND seq > :after "
-        "ORDER BY seq LIMIT :limit",
-        part._asdict() | {"after": after, "limit": limit},
+        f"SELECT seq, turn, upto, NULL, body FROM entry WHERE {_THERE} AND {page.where}",
+        part._asdict() | page.values,
     )
     return map(Row._make, rows)
 
 
-def _read_own(db: sqlite3.Connection, part: Part, after: int, limit: int) -> Iterable[Row]:
+def _read_own(db: sqlite3.Connection, part: Part, page: Window) -> Iterable[Row]:
     rows = db.execute(
         "SELECT seq, turn, upto, CASE WHEN cut <= :at THEN cut END, body FROM entry "
-        "WHERE session = :source AND seq > :after AND seq <= :at ORDER BY seq LIMIT :limit",
-        part._asdict() | {"after": after, "limit": limit},
+        f"WHERE session = :source AND seq <= :at AND {page.where}",
+        part._asdict() | page.values,
     )
     return map(Row._make, rows)

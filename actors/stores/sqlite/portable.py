@@ -13,8 +13,14 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    StoredEntry,
+    TurnEnd,
+    TurnState,
+)
 from greenroom.actors.stores.sqlite.inspection import broken_calls
-from greenroom.actors.stores.store import AcceptedTurn, StoredEntry, TurnEnd, TurnState
+from greenroom.actors.stores.sqlite.parts import END
 
 VERSION = 1
 
@@ -29,6 +35,7 @@ class SessionLine(msgspec.Struct, frozen=True, tag="session"):
     created: float
     active: float
     reset: float | None = None
+    attributes: bytes | None = None
 
 
 class TurnLine(msgspec.Struct, frozen=True, tag="turn", omit_defaults=True):
@@ -124,7 +131,7 @@ def _problems(session: Session) -> Iterable[str]:
     numbers = [line.seq for line in session.turns]
     numbers += [line.seq for line in session.entries]
     numbers += [line.end_seq for line in session.turns if line.end_seq is not None]
-    if head < 1 or not all(1 <= number <= head for number in numbers):
+    if not 1 <= head < END or not all(1 <= number <= head for number in numbers):
         yield f"a number is not one of 1 to {head}"
     if len(set(numbers)) < len(numbers):
         yield "a number is there twice"

@@ -9,6 +9,7 @@ import trio
 
 from greenroom.actors.stores.sqlite.failures import CLOSED, told
 from greenroom.actors.stores.sqlite.transactions import Work
+from greenroom.actors.stores.sqlite.writer import insist
 from greenroom.actors.stores.store import StoreFailed
 
 T = TypeVar("T")
@@ -54,12 +55,21 @@ class ThreadReaders:
     async def close(self) -> None:
         """Cut short what is being read, and close the connections."""
         self._is_open = False
-        for db in list(self._all):
-            db.interrupt()
-        for _ in range(int(self._limiter.total_tokens)):
-            await self._limiter.acquire_on_behalf_of(object())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(insist, self._interrupt)
+            for _ in range(int(self._limiter.total_tokens)):
+                await self._limiter.acquire_on_behalf_of(object())
+            nursery.cancel_scope.cancel()
+        # The last to close moves the log into the file.
+        await trio.to_thread.run_sync(self._close)
+
+    def _close(self) -> None:
         for db in self._all:
             db.close()
+
+    def _interrupt(self) -> None:
+        for db in list(self._all):
+            db.interrupt()
 
     def _read(self, work: Work[T]) -> T:
         try:

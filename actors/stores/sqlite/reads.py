@@ -8,19 +8,19 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from greenroom.actors.stores.sqlite import codec, parts
-from greenroom.actors.stores.sqlite.appends import row_of
-from greenroom.actors.stores.sqlite.parts import Part, Row
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
     SessionName,
     SessionState,
-    SourceMissing,
     StoredEntry,
     StoredTurn,
 )
+from greenroom.actors.stores.sqlite import codec, parts
+from greenroom.actors.stores.sqlite.appends import row_of
+from greenroom.actors.stores.sqlite.parts import Part, Row
+from greenroom.actors.stores.store import SourceMissing
 
 
 class TurnRow(NamedTuple):
@@ -40,7 +40,11 @@ class TurnRow(NamedTuple):
     ended: float
     ending: bytes
     replayable: bool
+    request: bytes | None
 
+
+LAST_TURNS = 64
+"""How many turns one that is tried again is looked for in."""
 
 _TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
 
@@ -70,9 +74,6 @@ def load(db: sqlite3.Connection, name: SessionName) -> SessionState | None:
                 _TURN + "WHERE session = ? AND end_seq IS NULL ORDER BY seq", (id_,)
             ).fetchall()
         ),
-        last=_stored_turn(
-            db, _TURN + "WHERE session = ? ORDER BY seq DESC LIMIT 1", (id_,), whole=False
-        ),
         reset=reset,
         fork=fork_of(agent, key, seq, began),
     )
@@ -80,13 +81,7 @@ def load(db: sqlite3.Connection, name: SessionName) -> SessionState | None:
 
 def foresee(db: sqlite3.Connection, fork: Fork) -> SessionState:
     """Read what a session that is forked so would wake to."""
-    row = db.execute(
-        "SELECT id, created, active FROM session WHERE agent = ? AND key = ?",
-        (fork.source.agent, fork.source.key),
-    ).fetchone()
-    if row is None:
-        raise SourceMissing(f"there is no session {fork.source.key!r} to fork from")
-    id_, created, active = row
+    id_, created, active = _source(db, fork)
     entries, earlier = _prompt(db, parts.lent(db, id_, fork))
     return SessionState(
         name=fork.source,
@@ -96,14 +91,13 @@ def foresee(db: sqlite3.Connection, fork: Fork) -> SessionState:
         entries=entries,
         earlier=earlier,
         open_turns=(),
-        last=None,
         fork=fork,
     )
 
 
-def earlier(db: sqlite3.Connection, name: SessionName) -> tuple[StoredEntry, ...]:
+def earlier(db: sqlite3.Connection, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
     """Read the live entries that the last summary stands for."""
-    live = _parts_of(db, name)
+    live = parts.lent(db, _source(db, of)[0], of) if isinstance(of, Fork) else _parts_of(db, of)
     summary = parts.last_summary(db, live)
     if summary is None or summary.upto is None:
         return ()
@@ -112,14 +106,33 @@ def earlier(db: sqlite3.Connection, name: SessionName) -> tuple[StoredEntry, ...
 
 
 def transcript(
-    db: sqlite3.Connection, name: SessionName, after: int, limit: int, *, cut: bool
+    db: sqlite3.Connection,
+    name: SessionName,
+    after: int,
+    before: int | None,
+    limit: int,
+    *,
+    cut: bool,
 ) -> tuple[StoredEntry, ...]:
     """Read a page of a transcript."""
+    if limit < 1:
+        raise ValueError("a page has one entry at least")
     session = row_of(db, name)
     if session is None:
         return ()
-    rows = parts.all_of(db, parts.borrowed(db, session), parts.own(session), after, limit, cut=cut)
+    page = parts.Window(after, limit) if before is None else parts.Window(after, limit, before)
+    rows = parts.all_of(db, parts.borrowed(db, session), parts.own(session), page, cut=cut)
     return tuple(map(stored, rows))
+
+
+def until(db: sqlite3.Connection, name: SessionName, turn: str) -> int | None:
+    """Return the last number of a turn's end."""
+    row = db.execute(
+        "SELECT end_seq + end_entries FROM turn WHERE turn = ? AND session = "
+        "(SELECT id FROM session WHERE agent = ? AND key = ?)",
+        (turn, name.agent, name.key),
+    ).fetchone()
+    return None if row is None else row[0]
 
 
 def find(db: sqlite3.Connection, name: SessionName, idempotency: str) -> StoredTurn | None:
@@ -130,6 +143,20 @@ def find(db: sqlite3.Connection, name: SessionName, idempotency: str) -> StoredT
         "AND idempotency = ? ORDER BY seq DESC LIMIT 1",
         (name.agent, name.key, idempotency),
     )
+
+
+def find_again(db: sqlite3.Connection, name: SessionName, fingerprint: bytes) -> StoredTurn | None:
+    """Read the latest turn with that fingerprint and without a key, of the last turns."""
+    session = row_of(db, name)
+    if session is None:
+        return None
+    rows = db.execute(
+        _TURN + "WHERE session = ? ORDER BY seq DESC LIMIT ?", (session, LAST_TURNS)
+    ).fetchall()
+    for row in map(TurnRow._make, rows):
+        if row.idempotency is None and _open(row).fingerprint == fingerprint:
+            return stored_turn(db, row)
+    return None
 
 
 def turn(db: sqlite3.Connection, name: SessionName, turn: str) -> StoredTurn | None:
@@ -210,7 +237,19 @@ def _stored_turn(
 
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
-    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added)
+    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added, row.request)
+
+
+def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:
+    """Return the row of a fork's source, and when that was created and active."""
+    row = db.execute(
+        "SELECT id, created, active FROM session WHERE agent = ? AND key = ?",
+        (fork.source.agent, fork.source.key),
+    ).fetchone()
+    if row is None:
+        raise SourceMissing(f"there is no session {fork.source.key!r} to fork from")
+    id_, created, active = row
+    return int(id_), created, active
 
 
 def _live_parts(db: sqlite3.Connection, session: int, began: int, base: int) -> list[Part]:
@@ -230,8 +269,7 @@ def _prompt(db: sqlite3.Connection, live: Sequence[Part]) -> tuple[tuple[StoredE
     summary = parts.last_summary(db, live)
     if summary is None or summary.upto is None:
         return tuple(stored(row) for row in parts.live(db, live)), False
-    behind = (row for row in parts.live(db, live, above=summary.upto) if row.upto is None)
     return (
-        (stored(summary), *map(stored, behind)),
+        (stored(summary), *map(stored, parts.live(db, live, above=summary.upto))),
         parts.is_any_live(db, live, summary.upto),
     )

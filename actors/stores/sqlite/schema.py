@@ -19,7 +19,8 @@ _FIRST = (
     "CREATE TABLE store (id INTEGER PRIMARY KEY CHECK (id = 1), epoch_floor INTEGER NOT NULL) STRICT",
     "INSERT INTO store (id, epoch_floor) VALUES (1, 0)",
     # `began` is the head at which it was forked, 0 of one that was not; `live` counts the entries that a
-    # transcript has, those of the fork included; up to `base` no entry of its own is live.
+    # transcript has, those of the fork included; up to `base` no entry of its own is live. One that
+    # `lasts` is deleted so many seconds after `active`.
     """
     CREATE TABLE session (
       id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -37,15 +38,19 @@ _FIRST = (
       size INTEGER NOT NULL,
       fork_source INTEGER,
       fork_seq INTEGER,
+      lasts REAL,
+      attributes BLOB,
       UNIQUE (agent, key)
     ) STRICT
     """,
     "CREATE INDEX session_by_key ON session (key)",
     "CREATE INDEX session_by_activity ON session (active)",
     "CREATE INDEX session_by_agent ON session (agent, active)",
+    "CREATE INDEX session_by_end ON session (active + lasts) WHERE lasts IS NOT NULL",
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
-    # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered behind
-    # that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
+    # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered
+    # behind that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
+    # `request`, as a session's `attributes`, is an API's own, and nothing here reads it.
     """
     CREATE TABLE turn (
       id INTEGER PRIMARY KEY,
@@ -61,11 +66,13 @@ _FIRST = (
       state TEXT,
       ended REAL,
       ending BLOB,
-      replayable INTEGER
+      replayable INTEGER,
+      request BLOB
     ) STRICT
     """,
     "CREATE UNIQUE INDEX turn_by_seq ON turn (session, seq)",
     "CREATE UNIQUE INDEX turn_by_name ON turn (turn, session)",
+    "CREATE INDEX turn_with_request ON turn (session) WHERE request IS NOT NULL",
     "CREATE INDEX turn_open ON turn (session, seq) WHERE end_seq IS NULL",
     """
     CREATE INDEX turn_by_idempotency ON turn (session, idempotency, seq)

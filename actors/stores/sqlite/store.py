@@ -14,6 +14,21 @@ import msgspec
 import trio
 
 from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.stores.records import (
+    AcceptedTurn,
+    Fence,
+    Fork,
+    Kept,
+    Page,
+    Query,
+    Retention,
+    SessionInfo,
+    SessionName,
+    SessionState,
+    StoredEntry,
+    StoredTurn,
+    TurnEnd,
+)
 from greenroom.actors.stores.sqlite import (
     appends,
     files,
@@ -27,22 +42,7 @@ from greenroom.actors.stores.sqlite import (
 from greenroom.actors.stores.sqlite.readers import HereReader, Readers, ThreadReaders
 from greenroom.actors.stores.sqlite.transactions import Transactions, Watch
 from greenroom.actors.stores.sqlite.writer import HereWriter, ThreadWriter, Writer
-from greenroom.actors.stores.store import (
-    AcceptedTurn,
-    Fence,
-    Fork,
-    Kept,
-    Page,
-    Query,
-    Retention,
-    SessionInfo,
-    SessionName,
-    SessionState,
-    StoredEntry,
-    StoredTurn,
-    StoreFailed,
-    TurnEnd,
-)
+from greenroom.actors.stores.store import StoreFailed
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -79,10 +79,12 @@ class SqliteStore:
     ) -> AsyncGenerator["SqliteStore"]:
         """Open the store in the file `path`, which is made if it is not there.
 
-        On leaving, what was handed over is done, and the file is whole without its log.
+        On leaving, what was handed over is done, and the file is whole without its log. A test may have
+        a `watch` on every `Point` of a write, to look, to fail it, or to end the process there.
 
         Raises:
             CannotOpen: the file cannot be had: another process has it, it is damaged, or the like.
+            StoreFailed: on leaving, the disk does not answer.
         """
         path, claim, db = await trio.to_thread.run_sync(
             partial(opening.open_file, path, busy=limits.busy, max_pages=limits.pages)
@@ -93,12 +95,12 @@ class SqliteStore:
         try:
             yield cls(writer, readers)
         finally:
-            with trio.move_on_after(2 * limits.closing, shield=True) as scope:
+            with trio.move_on_after(2 * limits.closing, shield=True) as writing:
                 await writer.close(limits.closing, db.interrupt)
+            with trio.move_on_after(limits.closing, shield=True) as reading:
                 await readers.close()
-                await trio.to_thread.run_sync(db.close)
-            if scope.cancelled_caught:
-                # Its thread may still write once the disk answers, so the file stays claimed.
+            if writing.cancelled_caught or reading.cancelled_caught:
+                # A thread may still write once the disk answers, so the file stays claimed.
                 raise StoreFailed(f"{path} cannot be closed: the disk does not answer")
             claim.release()
 
@@ -115,9 +117,17 @@ class SqliteStore:
     # Appends
 
     async def accept(
-        self, name: SessionName, fence: Fence, turn: AcceptedTurn, *, fork: Fork | None = None
+        self,
+        name: SessionName,
+        fence: Fence,
+        turn: AcceptedTurn,
+        *,
+        fork: Fork | None = None,
+        lasts: float | None = None,
     ) -> Fence:
-        return await self._writer.run(lambda db: appends.accept(db, name, fence, turn, fork))
+        return await self._writer.run(
+            lambda db: appends.accept(db, name, fence, turn, fork=fork, lasts=lasts)
+        )
 
     async def end(
         self, name: SessionName, fence: Fence, ends: Sequence[TurnEnd]
@@ -134,6 +144,14 @@ class SqliteStore:
     async def reset(self, name: SessionName, fence: Fence, at: float) -> Fence:
         return await self._writer.run(lambda db: appends.reset(db, name, fence, at))
 
+    async def annotate(
+        self, name: SessionName, fence: Fence, attributes: bytes, at: float
+    ) -> Fence:
+        return await self._writer.run(lambda db: appends.annotate(db, name, fence, attributes, at))
+
+    async def erase(self, name: SessionName, fence: Fence, seq: int) -> Fence:
+        return await self._writer.run(lambda db: appends.erase(db, name, fence, seq))
+
     # Reads
 
     async def load(self, name: SessionName) -> SessionState | None:
@@ -142,17 +160,23 @@ class SqliteStore:
     async def foresee(self, fork: Fork) -> SessionState:
         return await self._readers.run(lambda db: reads.foresee(db, fork))
 
-    async def earlier(self, name: SessionName) -> tuple[StoredEntry, ...]:
-        return await self._readers.run(lambda db: reads.earlier(db, name))
+    async def earlier(self, of: SessionName | Fork) -> tuple[StoredEntry, ...]:
+        return await self._readers.run(lambda db: reads.earlier(db, of))
 
     async def find(self, name: SessionName, idempotency: str) -> StoredTurn | None:
         return await self._readers.run(lambda db: reads.find(db, name, idempotency))
+
+    async def find_again(self, name: SessionName, fingerprint: bytes) -> StoredTurn | None:
+        return await self._readers.run(lambda db: reads.find_again(db, name, fingerprint))
 
     async def turn(self, name: SessionName, turn: str) -> StoredTurn | None:
         return await self._readers.run(lambda db: reads.turn(db, name, turn))
 
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         return await self._readers.run(lambda db: reads.find_turn(db, turn))
+
+    async def until(self, name: SessionName, turn: str) -> int | None:
+        return await self._readers.run(lambda db: reads.until(db, name, turn))
 
     async def list(self, query: Query) -> Page:
         return await self._readers.run(lambda db: listing.page(db, query))
@@ -161,14 +185,28 @@ class SqliteStore:
         return await self._readers.run(lambda db: listing.info(db, name))
 
     async def transcript(
-        self, name: SessionName, *, after: int = 0, limit: int = 100, cut: bool = False
+        self,
+        name: SessionName,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        limit: int = 100,
+        cut: bool = False,
     ) -> tuple[StoredEntry, ...]:
-        return await self._readers.run(lambda db: reads.transcript(db, name, after, limit, cut=cut))
+        return await self._readers.run(
+            lambda db: reads.transcript(db, name, after, before, limit, cut=cut)
+        )
 
     # Whole sessions
 
     async def delete(self, name: SessionName) -> bool:
-        return await self._writer.run(lambda db: forgetting.delete(db, name), erases=True)
+        return await self._writer.run(lambda db: forgetting.delete(db, name), erases=bool)
+
+    async def drop_request(self, name: SessionName, turn: str) -> int | None:
+        return await self._writer.run(
+            lambda db: forgetting.drop_request(db, name, turn),
+            erases=lambda left: left is not None,
+        )
 
     @asynccontextmanager
     async def export(self, name: SessionName) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -210,10 +248,11 @@ class SqliteStore:
     async def retain(self, retention: Retention, now: float, *, most: int = 100) -> Kept:
         deleted: list[SessionName] = []
         forgotten, is_more = 0, False
+        most = max(most, 0)
         for step in _steps(retention, now):
             while True:
                 left = most - len(deleted) - forgotten
-                swept = await self._writer.run(partial(step, most=left), erases=True)
+                swept = await self._writer.run(partial(step, most=left), erases=_has_swept)
                 deleted += swept.deleted
                 forgotten += swept.forgotten
                 if not swept.more or left == 0:
@@ -229,9 +268,14 @@ class _Step(Protocol):
     def __call__(self, db: sqlite3.Connection, *, most: int) -> forgetting.Swept: ...
 
 
+def _has_swept(swept: forgetting.Swept) -> bool:
+    return bool(swept.deleted or swept.forgotten)
+
+
 def _steps(retention: Retention, now: float) -> Iterator[_Step]:
     if retention.max_idle is not None:
         yield partial(forgetting.delete_idle, before=now - retention.max_idle, now=now)
+    yield partial(forgetting.delete_passed, now=now)
     if retention.max_bytes is not None:
         yield partial(forgetting.delete_over, limit=retention.max_bytes, now=now)
     yield partial(forgetting.forget, before=now - retention.replay)

@@ -25,6 +25,7 @@ class Point(StrEnum):
     BEFORE_COMMIT = "before-commit"
     AFTER_COMMIT = "after-commit"
     BEFORE_WAKE = "before-wake"
+    AFTER_CHECKPOINT = "after-checkpoint"
 
 
 Watch = Callable[[Point], None]
@@ -49,6 +50,11 @@ class Operation(Generic[T]):
     def fail(self, error: Exception) -> None:
         """Keep why nothing came of it."""
         self._value, self._error = None, error
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was done, and did not fail."""
+        return self._value is not None and self._error is None
 
     def result(self) -> T:
         """Return or raise what came of it."""
@@ -89,15 +95,25 @@ class Transactions:
     def checkpoint(self, *, truncate: bool = False) -> bool:
         """Move what was committed into the file itself; return whether all of it was.
 
-        With `truncate`, the log is emptied, so that nothing that was deleted is left in it.
+        With `truncate`, the log is emptied, so that nothing that was deleted is left in it. Nobody is
+        waited for: whoever reads at this moment keeps his part of the log until the next checkpoint.
         """
         mode = "TRUNCATE" if truncate else "PASSIVE"
+        ((patience,),) = self._db.execute("PRAGMA busy_timeout").fetchall()
+        self._db.execute("PRAGMA busy_timeout = 0").fetchall()
         try:
-            busy, _, _ = self._db.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            ((busy, _, _),) = self._db.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
         except sqlite3.Error:
             # What is committed is safe in the log, and the next checkpoint tries again.
-            return False
+            busy = True
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {patience}").fetchall()
+        self.at(Point.AFTER_CHECKPOINT)
         return not busy
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
 
     def _attempt(self, batch: Sequence[Operation[Any]]) -> None:
         self.at(Point.BEFORE_BEGIN)
@@ -115,7 +131,7 @@ class Transactions:
         except Exception as error:
             if isinstance(error, sqlite3.Error) or self._db.total_changes != changes:
                 raise
-            operation.fail(error)
+            operation.fail(told(error))
 
     def _undo(self) -> bool:
         """Undo what was begun; return False if even that fails, and the connection is of no use."""

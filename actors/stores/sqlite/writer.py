@@ -6,8 +6,10 @@ is cancelled leaves at once: an operation that has not begun is then not done; w
 and what came of it dropped.
 """
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -24,16 +26,30 @@ CHECKPOINT_AFTER = 200
 """Operations after which what was committed is moved from the log into the file. That takes milliseconds,
 so it comes after those who waited have been told."""
 
+_PAUSE = 0.02
+"""Seconds between two interrupts."""
+_AGAIN = 0.2
+"""Seconds after which the log is emptied that could not be, because somebody read."""
+
 
 class Writer(Protocol):
     """How operations are done: each in a transaction, alone or with others."""
 
-    async def run(self, work: Work[T], *, erases: bool = False) -> T:
+    async def run(self, work: Work[T], *, erases: Callable[[T], bool] | None = None) -> T:
         """Do `work` durably and return what it does; raises `StoreFailed`, and what `work` raises.
 
-        What is `erased` by it is soon in no file of the store.
+        `erases` says of that whether something was deleted, which is soon in no file of the store then.
         """
         ...
+
+
+async def insist(interrupt: Callable[[], None]) -> None:
+    """Interrupt a connection again and again: between two statements it is deaf."""
+    while True:
+        # A connection that has been closed since is what was wanted.
+        with suppress(sqlite3.ProgrammingError):
+            interrupt()
+        await trio.sleep(_PAUSE)
 
 
 class HereWriter:
@@ -42,7 +58,7 @@ class HereWriter:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    async def run(self, work: Work[T], *, erases: bool = False) -> T:
+    async def run(self, work: Work[T], *, erases: Callable[[T], bool] | None = None) -> T:
         del erases  # there is no log
         await trio.lowlevel.checkpoint()
         operation = Operation(work)
@@ -54,12 +70,19 @@ class HereWriter:
 class _Handed(Operation[T]):
     """An operation on its way; `task` is who waits for it, None once nobody does."""
 
-    __slots__ = ("erases", "task")
+    __slots__ = ("_erases", "task")
 
-    def __init__(self, work: Work[T], erases: bool, task: trio.lowlevel.Task) -> None:
+    def __init__(
+        self, work: Work[T], erases: Callable[[T], bool] | None, task: trio.lowlevel.Task
+    ) -> None:
         super().__init__(work)
-        self.erases = erases
+        self._erases = erases
         self.task: trio.lowlevel.Task | None = task
+
+    @property
+    def has_erased(self) -> bool:
+        """Whether it was done, and something was deleted by it."""
+        return self._erases is not None and self.is_done and self._erases(self.result())
 
 
 class ThreadWriter:
@@ -80,7 +103,7 @@ class ThreadWriter:
         """Start the thread."""
         self._thread.start()
 
-    async def run(self, work: Work[T], *, erases: bool = False) -> T:
+    async def run(self, work: Work[T], *, erases: Callable[[T], bool] | None = None) -> T:
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
             self._room.acquire_nowait()
@@ -100,7 +123,7 @@ class ThreadWriter:
         return handed.result()
 
     async def close(self, seconds: float, interrupt: Callable[[], None]) -> None:
-        """Do what was handed over, and end the thread.
+        """Do what was handed over, and end the thread, with which the connection is closed.
 
         After `seconds` what has not begun fails, and `interrupt` is called to cut short what has; the
         wait for that is the caller's to bound.
@@ -111,8 +134,10 @@ class ThreadWriter:
             await self._ended.wait()
         if not self._ended.is_set():
             self._is_late = True
-            interrupt()
-            await self._ended.wait()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(insist, interrupt)
+                await self._ended.wait()
+                nursery.cancel_scope.cancel()
         self._thread.join()
 
     # In the thread
@@ -121,36 +146,40 @@ class ThreadWriter:
         try:
             self._serve()
         finally:
+            self._transactions.close()
             self._in_trio(self._ended.set)
 
     def _serve(self) -> None:
         since_checkpoint, erased, more = 0, False, True
         while more:
-            batch, more = self._take()
+            batch, more = self._take(_AGAIN if erased else None)
             if batch:
                 self._do([handed for handed in batch if handed.task is not None])
                 self._in_trio(partial(self._wake, batch))
             since_checkpoint += len(batch)
-            erased = erased or any(handed.erases for handed in batch)
-            if erased and self._inbox.empty():
+            erased = erased or any(handed.has_erased for handed in batch)
+            if erased:
                 erased = not self._transactions.checkpoint(truncate=True)
                 since_checkpoint = 0
             elif since_checkpoint >= CHECKPOINT_AFTER:
                 self._transactions.checkpoint()
                 since_checkpoint = 0
 
-    def _take(self) -> tuple[list[_Handed[Any]], bool]:
-        """Wait for operations and take all there are; False once no more will come."""
+    def _take(self, seconds: float | None) -> tuple[list[_Handed[Any]], bool]:
+        """Wait for operations, for some `seconds` at most, and take all there are.
+
+        With False once no more will come.
+        """
         batch: list[_Handed[Any]] = []
-        handed = self._inbox.get()
-        while handed is not None:
-            batch.append(handed)
-            if len(batch) == self._batch:
-                return batch, True
-            try:
+        try:
+            handed = self._inbox.get(timeout=seconds)
+            while handed is not None:
+                batch.append(handed)
+                if len(batch) == self._batch:
+                    return batch, True
                 handed = self._inbox.get_nowait()
-            except Empty:
-                return batch, True
+        except Empty:
+            return batch, True
         return batch, False
 
     def _do(self, batch: list[_Handed[Any]]) -> None:

@@ -12,20 +12,39 @@ import msgspec
 import pytest
 import trio
 
-from greenroom.actors.channels.channel import Deltas, FinishReason, TextDelta, Usage
-from greenroom.actors.entries import AssistantEntry, SummaryEntry, TranscriptEntry, UserEntry
+from greenroom.actors.channels.channel import (
+    Deltas,
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallStart,
+    Usage,
+)
+from greenroom.actors.entries import (
+    AssistantEntry,
+    Keepsake,
+    MediaPart,
+    SummaryEntry,
+    TextPart,
+    ToolCall,
+    ToolEntry,
+    TranscriptEntry,
+    UserEntry,
+)
 from greenroom.actors.failure import Failure, FailureKind
-from greenroom.actors.stores.sqlite.store import SqliteStore
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     Fork,
     SessionName,
-    Store,
     StoredEntry,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.sqlite.store import SqliteStore
+from greenroom.actors.stores.store import Store
 from greenroom.actors.turn import Route, Served
 
 NAME = SessionName("main", "agent:main:it")
@@ -53,6 +72,38 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Each engine's store in turn, open, with nothing in it."""
     async with ENGINES[request.param](tmp_path)() as store:
         yield store
+
+
+# Everything that an entry and a delta can be
+
+RICH = (
+    UserEntry(
+        (TextPart("Look: \N{GREEN HEART} \0"), MediaPart("image_url", b'{"image_url": {}}\xff')),
+        name="Ann",
+        pinned=True,
+    ),
+    AssistantEntry(
+        "I look.",
+        (
+            ToolCall("c1", "look", '{"at": "it"}', extra=b'{"k": 1}'),
+            ToolCall("c2", "say", "free", "custom"),
+        ),
+        keepsake=Keepsake("some-api", b"\x00signed"),
+    ),
+    ToolEntry("c1", (TextPart("found"),)),
+    ToolEntry("c2", "", synthetic=True),
+    AssistantEntry(None, refusal="I will not.", interrupted=True),
+)
+RICH_DELTAS: Deltas = (
+    ReasoningDelta("Hm."),
+    TextDelta("I "),
+    TextDelta("look."),
+    RefusalDelta("No."),
+    ToolCallStart(0, "c1", "look", extra=b"{}"),
+    ToolCallArguments(0, '{"at"'),
+    ToolCallStart(1, "c2", "say", custom=True),
+    Keepsake("some-api", b"\x00signed"),
+)
 
 
 # Turns, in few letters

@@ -5,19 +5,18 @@ from dataclasses import dataclass, field
 import msgspec
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
-    Fenced,
     Fork,
     Retention,
     SessionName,
     SessionState,
-    SourceMissing,
     StoredEntry,
     StoredTurn,
     TurnEnd,
 )
+from greenroom.actors.stores.store import Fenced, SourceMissing
 
 
 def stands(entry: StoredEntry) -> tuple[int, int]:
@@ -191,8 +190,6 @@ class Model:
         if session is None:
             return None
         earlier, entries = session.split()
-        last = list(session.turns.values())[-1]
-        end = None if last.end is None else msgspec.structs.replace(last.end, deltas=())
         return SessionState(
             name=name,
             fence=Fence(session.epoch, session.head),
@@ -201,7 +198,6 @@ class Model:
             entries=tuple(entries),
             earlier=bool(earlier),
             open_turns=tuple(session.open_turns()),
-            last=StoredTurn(last.accepted, end, last.forgotten),
             reset=session.reset,
             fork=session.fork,
         )

@@ -5,16 +5,15 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from greenroom.actors.entries import AssistantEntry, SummaryEntry, UserEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Fence,
-    Fenced,
     Fork,
-    Store,
     StoredEntry,
     StoredTurn,
     TurnEnd,
     TurnState,
 )
+from greenroom.actors.stores.store import Fenced, Store
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,

@@ -4,15 +4,15 @@ import math
 
 import msgspec
 
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Fence,
     Kept,
     Query,
     Retention,
     SessionName,
-    Store,
     StoredTurn,
 )
+from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import NAME, OTHER, accepted, finished, say, talk
 
 DAY = 86_400.0
@@ -79,6 +79,17 @@ async def test_who_was_idle_for_too_long_is_deleted_the_idlest_first(store: Stor
     assert await store.retain(retention, 4500.0, most=2) == Kept(deleted=(made[0],))
     assert await names(store) == ["4000"]
     assert await store.retain(retention, 4500.0) == Kept()
+
+
+async def test_what_was_made_to_last_so_long_is_deleted_then_whatever_else_is_kept(
+    store: Store,
+) -> None:
+    fence = await store.accept(NAME, Fence(), accepted(at=1000.0), lasts=500.0)
+    await store.accept(OTHER, Fence(), accepted("u1", at=1000.0))
+    await store.end(NAME, fence, (finished(at=1100.0),))
+    assert await store.retain(Retention(), 1600.0) == Kept()
+    assert await store.retain(Retention(), 1601.0) == Kept((NAME,))
+    assert await store.info(OTHER) is not None
 
 
 async def test_a_step_is_bounded_and_says_whether_there_is_more(store: Store) -> None:

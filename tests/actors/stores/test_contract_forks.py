@@ -3,15 +3,13 @@
 import pytest
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Fence,
-    Fenced,
     Fork,
     SessionName,
-    SourceMissing,
-    Store,
     StoredEntry,
 )
+from greenroom.actors.stores.store import Fenced, SourceMissing, Store
 from tests.actors.stores.conftest import NAME, OTHER, accepted, numbers, say, talk
 
 THIRD = SessionName("beta", "third")
@@ -50,15 +48,16 @@ async def test_a_fork_is_foreseen_as_it_will_be(store: Store) -> None:
     fence, _ = await store.compact(NAME, fence, "t3", SummaryEntry("So far."), entries[1].seq)
     for seq in (0, entries[1].seq, entries[4].seq, fence.head):
         fork = Fork(NAME, seq, fence.head)
-        foreseen = await store.foresee(fork)
+        foreseen, earlier = await store.foresee(fork), await store.earlier(fork)
         name = SessionName("main", f"fork {seq}")
         await store.accept(name, Fence(), accepted("u1"), fork=fork)
         state = await store.load(name)
         assert state is not None
         assert (foreseen.entries, foreseen.earlier) == (state.entries, state.earlier)
+        assert earlier == await store.earlier(name)
         assert (foreseen.fence, foreseen.fork, foreseen.name) == (Fence(), fork, NAME)
         assert (foreseen.created, foreseen.active) == (1000.0, 1000.0)
-        assert (foreseen.last, foreseen.open_turns) == (None, ())
+        assert foreseen.open_turns == ()
 
 
 async def test_what_was_cut_in_the_source_afterwards_stays_with_the_fork(store: Store) -> None:

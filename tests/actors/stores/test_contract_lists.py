@@ -3,7 +3,13 @@
 import pytest
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import Fence, Query, SessionInfo, SessionName, Store
+from greenroom.actors.stores.records import (
+    Fence,
+    Query,
+    SessionInfo,
+    SessionName,
+)
+from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import NAME, OTHER, accepted, failed, finished, say, talk
 
 

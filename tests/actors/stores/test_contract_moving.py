@@ -6,19 +6,19 @@ import msgspec
 import pytest
 
 from greenroom.actors.entries import SummaryEntry
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     Fence,
-    Fenced,
     Fork,
     Query,
     Retention,
     SessionName,
-    Store,
-    StoreFailed,
 )
+from greenroom.actors.stores.store import Fenced, Store, StoreFailed
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,
+    RICH,
+    RICH_DELTAS,
     accepted,
     failed,
     given,
@@ -26,7 +26,6 @@ from tests.actors.stores.conftest import (
     say,
     talk,
 )
-from tests.actors.stores.test_contract_reads import RICH, RICH_DELTAS
 
 
 async def eventful(store: Store) -> Fence:
@@ -120,6 +119,19 @@ async def test_an_export_is_of_one_moment(store: Store) -> None:
     assert read == expected
 
 
+async def test_an_export_of_a_fork_is_of_one_moment(store: Store) -> None:
+    fence, entries = await talk(store, turns=3)
+    fork = Fork(NAME, fence.head, fence.head)
+    mine, _ = await say(store, OTHER, Fence(), "u1", fork=fork)
+    expected = await lines_of(store, OTHER)
+    async with store.export(OTHER) as lines:
+        read = [await anext(lines)]
+        await say(store, OTHER, mine, "u2", cut_from=entries[1].seq)
+        await store.delete(NAME)
+        read += [line async for line in lines]
+    assert read == expected
+
+
 async def test_a_session_that_is_deleted_meanwhile_is_not_exported_in_part(store: Store) -> None:
     await talk(store, turns=3)
     async with store.export(NAME) as lines:
@@ -203,6 +215,8 @@ CHANGES: list[tuple[Change, str]] = [
     (put(0, version=2), "version 2"),
     (put(0, head="x"), "line 1 is none"),
     (put(0, head=3), "not one of 1 to 3"),
+    (put(0, head=10**30), "not one of 1"),
+    (put_in(1, "accepted", created=10**30), r"too large|line 2 is none"),
     (put(1, type="tune"), "line 2 is none"),
     (put(1, seq=0), "not one of 1"),
     (put(1, seq=3), "twice"),

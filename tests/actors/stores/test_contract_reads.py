@@ -1,39 +1,29 @@
 """Any store: what is read is what was written, and waking reads no more than it needs."""
 
-import msgspec
 import pytest
 
 from greenroom.actors.channels.channel import (
-    Deltas,
     FinishReason,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
-    ToolCallArguments,
-    ToolCallStart,
     Usage,
 )
 from greenroom.actors.entries import (
     AssistantEntry,
-    Keepsake,
-    MediaPart,
     SummaryEntry,
-    TextPart,
-    ToolCall,
-    ToolEntry,
     UserEntry,
 )
-from greenroom.actors.stores.store import (
+from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
     SessionName,
-    Store,
     StoredTurn,
     TurnEnd,
 )
+from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import (
     NAME,
     OTHER,
+    RICH,
+    RICH_DELTAS,
     accepted,
     failed,
     finished,
@@ -42,36 +32,6 @@ from tests.actors.stores.conftest import (
     talk,
     words,
 )
-
-RICH = (
-    UserEntry(
-        (TextPart("Look: \N{GREEN HEART} \0"), MediaPart("image_url", b'{"image_url": {}}\xff')),
-        name="Ann",
-        pinned=True,
-    ),
-    AssistantEntry(
-        "I look.",
-        (
-            ToolCall("c1", "look", '{"at": "it"}', extra=b'{"k": 1}'),
-            ToolCall("c2", "say", "free", "custom"),
-        ),
-        keepsake=Keepsake("some-api", b"\x00signed"),
-    ),
-    ToolEntry("c1", (TextPart("found"),)),
-    ToolEntry("c2", "", synthetic=True),
-    AssistantEntry(None, refusal="I will not.", interrupted=True),
-)
-RICH_DELTAS: Deltas = (
-    ReasoningDelta("Hm."),
-    TextDelta("I "),
-    TextDelta("look."),
-    RefusalDelta("No."),
-    ToolCallStart(0, "c1", "look", extra=b"{}"),
-    ToolCallArguments(0, '{"at"'),
-    ToolCallStart(1, "c2", "say", custom=True),
-    Keepsake("some-api", b"\x00signed"),
-)
-
 
 # Waking
 
@@ -87,7 +47,7 @@ async def test_of_a_session_that_is_not_there_nothing_is_read(store: Store) -> N
     assert await store.transcript(NAME, cut=True) == ()
 
 
-async def test_waking_reads_fence_times_transcript_and_the_last_turn(store: Store) -> None:
+async def test_waking_reads_fence_times_and_transcript(store: Store) -> None:
     fence, entries = await talk(store, turns=2, at=1000.0)
     fence, added = await say(store, NAME, fence, "t3", at=2000.0)
     state = await store.load(NAME)
@@ -97,18 +57,15 @@ async def test_waking_reads_fence_times_transcript_and_the_last_turn(store: Stor
     assert (state.created, state.active, state.reset) == (1000.0, 2000.0, None)
     assert state.entries == (*entries, *added)
     assert (state.earlier, state.open_turns, state.fork) == (False, (), None)
-    end = msgspec.structs.replace(finished("t3", at=2000.0), deltas=())
-    assert state.last == StoredTurn(accepted("t3", at=2000.0), end)
 
 
-async def test_the_last_turn_may_be_an_open_one(store: Store) -> None:
+async def test_an_open_turn_is_told_as_it_was_accepted(store: Store) -> None:
     fence, _ = await talk(store)
     turn = accepted("t2", "One", "Two", at=2000.0, keep_to=3, streamed=False)
     await store.accept(NAME, fence, turn)
     state = await store.load(NAME)
     assert state is not None
     assert state.open_turns == (turn,)
-    assert state.last == StoredTurn(turn, None)
 
 
 async def test_open_turns_are_told_in_order(store: Store) -> None:
@@ -119,7 +76,6 @@ async def test_open_turns_are_told_in_order(store: Store) -> None:
     state = await store.load(NAME)
     assert state is not None
     assert [turn.id for turn in state.open_turns] == ["b", "c"]
-    assert state.last == StoredTurn(accepted("c"), None)
 
 
 async def test_waking_reads_the_last_summary_and_what_is_behind_what_it_stands_for(
@@ -234,6 +190,34 @@ async def test_a_client_s_own_key_finds_the_latest_turn_that_has_it(store: Store
     assert await store.find(NAME, "") is None
 
 
+async def test_a_turn_is_found_again_by_its_fingerprint_the_latest_and_only_without_a_key(
+    store: Store,
+) -> None:
+    fence = await store.accept(NAME, Fence(), accepted("t1", fingerprint=b"same"))
+    fence, _ = await store.end(NAME, fence, (finished("t1"),))
+    assert await store.find_again(NAME, b"same") == StoredTurn(
+        accepted("t1", fingerprint=b"same"), finished("t1")
+    )
+    fence = await store.accept(NAME, fence, accepted("t2", fingerprint=b"same"))
+    assert await store.find_again(NAME, b"same") == StoredTurn(
+        accepted("t2", fingerprint=b"same"), None
+    )
+    await store.accept(NAME, fence, accepted("t3", idempotency="key", fingerprint=b"same"))
+    assert await store.find_again(NAME, b"same") == StoredTurn(
+        accepted("t2", fingerprint=b"same"), None
+    )
+    assert await store.find_again(NAME, b"other") is None
+    assert await store.find_again(OTHER, b"same") is None
+
+
+@pytest.mark.parametrize("since", [63, 64])
+async def test_a_turn_is_found_again_among_the_last_64(store: Store, since: int) -> None:
+    fence = await store.accept(NAME, Fence(), accepted("t", fingerprint=b"same"))
+    for number in range(since):
+        fence = await store.accept(NAME, fence, accepted(f"t{number}"))
+    assert (await store.find_again(NAME, b"same") is not None) == (since < 64)
+
+
 # Transcripts
 
 
@@ -245,6 +229,19 @@ async def test_a_transcript_is_read_in_pages(store: Store) -> None:
         assert len(page) <= 3
         read += page
     assert read == numbers(entries)
+
+
+async def test_a_page_of_a_transcript_has_room(store: Store) -> None:
+    await talk(store)
+    with pytest.raises(ValueError, match="one entry at least"):
+        await store.transcript(NAME, limit=0)
+
+
+async def test_a_number_that_no_store_can_keep_is_refused(store: Store) -> None:
+    fence, _ = await talk(store)
+    with pytest.raises(ValueError, match="too large"):
+        await store.accept(NAME, fence, accepted("t2", created=2**70))
+    await say(store, NAME, fence, "t2")
 
 
 async def test_a_page_of_all_that_was_said_has_what_was_cut(store: Store) -> None:

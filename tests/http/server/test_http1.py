@@ -1,67 +1,18 @@
-"""Rules of one connection in our own HTTP/1.1: its time, its bounds, and who hears what."""
+"""Rules of one connection in our own HTTP/1.1: its time, its order, and who hears what."""
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 import trio
 
 from greenroom.actors.channels.channel import TextDelta
-from greenroom.http.config import HttpLimits
 from greenroom.http.exchange import Event, Exchange, Receive, Scope, Send
 from greenroom.http.server.listener import Server as Listening
 from greenroom.http.server.listener import open_listener
 from tests.conftest import Lines, PlayedChannel
 from tests.http.conftest import PATH, TOKEN, chat
+from tests.http.server.bare import GET, bare, fine, post
 from tests.http.server.conftest import Client, Server, request, start
-
-Answering = Callable[[Exchange], Awaitable[None]]
-GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
-
-
-class Bare:
-    """One small application behind a listener; it answers with `answering`."""
-
-    def __init__(self, answering: Answering, **limits: float) -> None:
-        self.lines = Lines()
-        self._answering = answering
-        own = open_listener("127.0.0.1", 0)
-        self._address = own.getsockname()
-        bounds = HttpLimits(**limits)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        self.server = Listening(self._app, own, self.lines.log, bounds)
-
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._answering(Exchange(scope, receive, send))
-
-    async def connect(self) -> Client:
-        return Client(await trio.open_tcp_stream(*self._address))
-
-
-@asynccontextmanager
-async def bare(
-    nursery: trio.Nursery, answering: Answering, **limits: float
-) -> AsyncGenerator[tuple[Bare, Client]]:
-    server = Bare(answering, **limits)
-    nursery.start_soon(server.server.run)
-    async with await server.connect() as client:
-        yield server, client
-
-
-async def fine(exchange: Exchange) -> None:
-    await exchange.respond(200, (), await exchange.read_body(10**9, 30))
-
-
-async def at_once(exchange: Exchange) -> None:
-    """Answer without a look at the body."""
-    await exchange.start(401, ((b"content-length", b"2"),))
-    await exchange.write(b"no", more=False)
-
-
-def post(size: int, more: str = "") -> bytes:
-    head = f"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {size}\r\n{more}\r\n"
-    return head.encode()
-
 
 # Time
 
@@ -105,102 +56,6 @@ async def test_a_head_has_its_time_anew_behind_an_answer(nursery: trio.Nursery) 
             await client.send(GET)
             assert (await client.answer()).status == 200
             await trio.sleep(0.2)
-
-
-# Bodies
-
-
-async def test_a_body_that_nobody_takes_is_not_read_past_a_bound(nursery: trio.Nursery) -> None:
-    go = trio.Event()
-
-    async def late(exchange: Exchange) -> None:
-        await go.wait()
-        await fine(exchange)
-
-    size = 32 * 1024 * 1024
-    async with bare(nursery, late) as (_, client):
-        sent = 0
-        await client.send(post(size))
-        with trio.move_on_after(1):
-            while sent < size:
-                await client.stream.send_all(bytes(64 * 1024))
-                sent += 64 * 1024
-        assert sent < size, "it was all read, though nobody asked for it"
-        go.set()
-
-
-async def test_a_body_in_pieces_arrives_whole(nursery: trio.Nursery) -> None:
-    async with bare(nursery, fine) as (_, client):
-        await client.send(post(300_000))
-        for n in range(30):
-            await client.send(bytes([n]) * 10_000)
-        answer = await client.answer()
-        assert answer.body == b"".join(bytes([n]) * 10_000 for n in range(30))
-
-
-async def test_a_body_is_asked_for_when_it_is_wanted_and_not_before(nursery: trio.Nursery) -> None:
-    async with bare(nursery, fine) as (_, client):
-        await client.send(post(3, "expect: 100-continue\r\n"))
-        assert await client.until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-        await client.send(b"abc")
-        assert (await client.answer()).body == b"abc"
-        await client.send(GET)
-        assert (await client.answer()).status == 200
-
-
-async def test_who_is_not_asked_for_a_body_is_answered_and_closed(nursery: trio.Nursery) -> None:
-    async with bare(nursery, at_once) as (_, client):
-        await client.send(post(3, "expect: 100-continue\r\n"))
-        answer = await client.answer()
-        assert (answer.status, answer.headers["connection"]) == (401, "close")
-        assert await client.ended()
-
-
-async def test_a_connection_outlives_an_answer_that_came_before_the_body(
-    nursery: trio.Nursery,
-) -> None:
-    async with bare(nursery, at_once) as (_, client):
-        for _ in range(3):
-            await client.send(post(100_000))
-            answer = await client.answer()
-            assert "connection" not in answer.headers
-            await client.send(bytes(100_000))
-        await client.send(GET)
-        assert (await client.answer()).status == 401
-
-
-async def test_a_body_that_nobody_wants_is_not_waited_for_where_it_is_large(
-    nursery: trio.Nursery,
-) -> None:
-    async with bare(nursery, at_once) as (_, client):
-        await client.send(post(10**9))
-        answer = await client.answer()
-        assert (answer.status, answer.headers["connection"]) == (401, "close")
-        assert await client.ended()
-
-
-async def test_a_body_that_nobody_wants_is_not_waited_for_where_it_does_not_come(
-    nursery: trio.Nursery,
-) -> None:
-    async with bare(nursery, at_once) as (_, client):
-        await client.send(post(100))
-        assert (await client.answer()).status == 401
-        with trio.fail_after(10):
-            assert await client.ended()
-
-
-async def test_a_body_that_turns_out_to_be_none_is_told_in_the_applications_place(
-    nursery: trio.Nursery,
-) -> None:
-    async with bare(nursery, fine) as (server, client):
-        await client.send(
-            b"POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n"
-        )
-        await client.send(b"zz\r\n")
-        answer = await client.answer()
-        assert (answer.status, answer.headers["connection"]) == (400, "close")
-        assert await client.ended()
-        assert not server.lines.all("http.connection_failed")
 
 
 # Order

@@ -20,8 +20,10 @@ from tests.upstreams.upstream import Upstream
 
 ROWS = rows()
 
-SECONDS = 1.0
-"""Every time limit here."""
+SECONDS = 2.0
+"""The time limit of the calls that are to run into one."""
+PATIENCE_S = 60.0
+"""That of all others, which a busy machine does not reach."""
 TIMES, FIRST_S, MOST_S = 2, 0.02, 0.04
 """How calls are made again here."""
 
@@ -62,12 +64,17 @@ class Case(NamedTuple):
     label: str
     late: bool
 
+    def provider(self, vendor: Vendor) -> str:
+        """Return the provider whose upstream and time limits it takes."""
+        if self.label == DEAD:
+            return f"dead-{vendor.id}"
+        return vendor.id if ROWS[self.label].limit is None else f"hasty-{vendor.id}"
+
     def route(self, vendor: Vendor, name: str) -> str:
         """Return the model that does it; `name` makes it one's own."""
-        if self.label == DEAD:
-            return f"dead-{vendor.id}/{vendor.model}+call-{name}"
+        how = "" if self.label == DEAD else f"+{HOW[self.label]}"
         late = "+late" if self.late else ""
-        return f"{vendor.id}/{vendor.model}+{HOW[self.label]}{late}+call-{name}"
+        return f"{self.provider(vendor)}/{vendor.model}{how}{late}+call-{name}"
 
 
 CASES = [Case(label, late=False) for label in ROWS] + [
@@ -107,15 +114,19 @@ Play = Callable[[Case], dict[Key, Outcome]]
 
 def models_and_agents(alive: Upstream, dead: Upstream) -> tuple[dict[str, object], ...]:
     """Return the parts of a configuration in which every case can be played."""
-    settings = {
-        "timeouts": {"connect": SECONDS, "firstByte": SECONDS, "silence": SECONDS},
-        "retry": {"times": TIMES, "firstSeconds": FIRST_S, "mostSeconds": MOST_S},
-        "cooldown": {"failures": 0},
-    }
+
+    def within(seconds: float) -> dict[str, dict[str, float]]:
+        return {
+            "timeouts": {"connect": PATIENCE_S, "firstByte": seconds, "silence": seconds},
+            "retry": {"times": TIMES, "firstSeconds": FIRST_S, "mostSeconds": MOST_S},
+            "cooldown": {"failures": 0},
+        }
+
     providers = {"steady": provider_of(VENDORS[0], alive)}
     for vendor in VENDORS:
-        providers[vendor.id] = provider_of(vendor, alive, **settings)
-        providers[f"dead-{vendor.id}"] = provider_of(vendor, dead, **settings)
+        providers[vendor.id] = provider_of(vendor, alive, **within(PATIENCE_S))
+        providers[f"hasty-{vendor.id}"] = provider_of(vendor, alive, **within(SECONDS))
+        providers[f"dead-{vendor.id}"] = provider_of(vendor, dead, **within(PATIENCE_S))
     entries: dict[str, object] = {"main": {}}
     for case, key in product(CASES, WITH_FALLBACK):
         primary = case.route(key.vendor, _name(case, key))

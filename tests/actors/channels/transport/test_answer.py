@@ -3,7 +3,7 @@
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.transport.answer import Answer
@@ -210,6 +210,7 @@ def test_any_bytes_are_an_answer_or_none(pieces: list[bytes]) -> None:
 
 
 @given(ANYTHING, st.integers(1, 30))
+@example([b"HTTP/1.0 000\r\n", b"!:\r\n", b"*\x00"], 1)
 def test_the_cuts_change_neither_the_answer_nor_whether_it_is_one(
     pieces: list[bytes], size: int
 ) -> None:

@@ -1,0 +1,246 @@
+"""A turn's events, written as the answer to one exchange; the words of each API come from elsewhere.
+
+The task that reads a request writes its answer; when its client leaves, that one task is cancelled, and
+with it the stream, the run and the provider's socket. A stream's status waits for the turn's first event,
+so that an early failure is a status that SDKs can retry, but not longer than a while; after that comments
+keep the line open.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+import trio
+
+from greenroom.actors.channels.channel import Deltas
+from greenroom.actors.selection import Selection
+from greenroom.actors.turn import Progress, TurnAccepted, TurnEnded, TurnEvent, TurnStarted
+from greenroom.http.access import Record
+from greenroom.http.auth import Authenticator
+from greenroom.http.config import HttpLimits
+from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
+from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange, Header
+from greenroom.runtime import ReplyStream
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class Telling(Protocol):
+    """How a streamed answer is written: what is to be sent for each event, which may be nothing."""
+
+    def accept(self, accepted: TurnAccepted) -> bytes:
+        """Say that the session has the turn."""
+        ...
+
+    def start(self, started: TurnStarted) -> bytes:
+        """Say that the model has begun."""
+        ...
+
+    def progress(self, deltas: Deltas) -> bytes:
+        """Say what the model says."""
+        ...
+
+    def end(self, ended: TurnEnded) -> bytes:
+        """Say that all went well."""
+        ...
+
+
+class Building(Protocol):
+    """How a whole answer is written, from the same events."""
+
+    def progress(self, deltas: Deltas) -> None:
+        """Take in what the model says."""
+        ...
+
+    def end(self, started: TurnStarted, ended: TurnEnded) -> bytes:
+        """Return the answer."""
+        ...
+
+
+class Going(msgspec.Struct, frozen=True):
+    """A turn under way: where it went, its request's id of it, its events, the record of its request."""
+
+    selection: Selection
+    turn: str
+    events: ReplyStream[TurnEvent]
+    record: Record
+
+
+class Answering:
+    """Writes answers within the gateway's limits."""
+
+    def __init__(self, limits: HttpLimits, log: "FilteringBoundLogger") -> None:
+        self._limits = limits
+        self._log = log
+
+    async def read(self, exchange: Exchange, authenticator: Authenticator) -> bytes:
+        """Return a request's body.
+
+        Raises:
+            ApiError: its sender may not call, or it cannot be read.
+            ClientGone: its client left.
+        """
+        await authenticator.check(exchange)
+        if (exchange.header(b"content-type") or "").lower().startswith("multipart/"):
+            raise ApiError(
+                415,
+                INVALID_REQUEST,
+                "Send the request's body as JSON, not as a form.",
+                code="unsupported_media_type",
+            )
+        limits = self._limits
+        return await exchange.read_body(limits.max_body_bytes, limits.body_timeout)
+
+    async def while_there(
+        self, exchange: Exchange, record: Record, answer: Callable[[], Awaitable[str | None]]
+    ) -> None:
+        """Run `answer` until its client leaves; what it returns is the code of the error that it sent."""
+        record.error = "interrupted"
+        try:
+            record.error = await exchange.while_there(answer)
+        except ClientGone:
+            record.error = "client_left"
+        finally:
+            if record.error == "interrupted" and exchange.left:
+                record.error = "client_left"
+
+    def told(self, error: Exception, record: Record) -> ApiError:
+        """Return an error as its client is told of it; ours are logged as well."""
+        api_error = of_exception(error)
+        if api_error.status == 500:
+            self._log.error("http.failed", request_id=record.request_id, exc_info=error)
+        return api_error
+
+    async def respond(self, exchange: Exchange, going: Going, building: Building) -> None:
+        """Write a whole answer; raises what the turn does, before anything was written."""
+        started: TurnStarted | None = None
+        begun = trio.current_time()
+        async for event in going.events:
+            match event:
+                case TurnAccepted():
+                    continue
+                case TurnStarted():
+                    started = event
+                    _note_start(going.record, started, trio.current_time() - begun)
+                case Progress(deltas):
+                    building.progress(deltas)
+                case TurnEnded():
+                    assert started is not None, "a turn that ends well has started"  # noqa: S101
+                    _count(going.record, event)
+                    body = building.end(started, event)
+                    told = _headers_of(going, started, event.cost)
+                    headers = (JSON_TYPE, *headers_of(going.selection), *told)
+                    await exchange.respond(200, headers, body)
+
+    async def stream(
+        self,
+        exchange: Exchange,
+        going: Going,
+        telling: Telling,
+        *,
+        before: bytes = b"",
+        at_once: bool = False,
+    ) -> None:
+        """Write a streamed answer, which begins with `before`.
+
+        The head waits for the model's first word, unless it is wanted `at_once`. What the turn raises may
+        come before the head or after it.
+        """
+        events, record, limits = going.events, going.record, self._limits
+        begun = trio.current_time()
+        first: TurnEvent | None = None
+        if not at_once:
+            with trio.move_on_after(limits.first_event):
+                first = await anext(events)
+        headers = (*SSE_HEADERS, *headers_of(going.selection))
+        if isinstance(first, TurnStarted):
+            before += telling.start(first)
+            _note_start(record, first, trio.current_time() - begun)
+            await exchange.start(200, (*headers, *_headers_of(going, first, None)))
+        else:
+            await exchange.start(200, headers)
+            before = before or KEEP_ALIVE
+        if before:
+            await exchange.write(before)
+        while (batch := await _next_batch(events, limits.heartbeat)) is not None:
+            pieces: list[bytes] = []
+            ended = False
+            for event in batch:
+                match event:
+                    case TurnAccepted():
+                        pieces.append(telling.accept(event))
+                    case TurnStarted():
+                        pieces.append(telling.start(event))
+                        _note_start(record, event, trio.current_time() - begun)
+                    case Progress(deltas):
+                        pieces.append(telling.progress(deltas))
+                    case TurnEnded():
+                        _count(record, event)
+                        pieces.append(telling.end(event))
+                        ended = True
+            piece = b"".join(pieces) if batch else KEEP_ALIVE
+            if piece or ended:
+                await exchange.write(piece, more=not ended)
+
+
+async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:
+    """Return all that is there, nothing after `heartbeat` seconds of silence, None at the end."""
+    batch: list[TurnEvent] = []
+    with trio.move_on_after(heartbeat):
+        try:
+            batch.append(await anext(events))
+        except StopAsyncIteration:
+            return None
+    while batch and (event := events.receive_nowait()) is not None:
+        batch.append(event)
+    return batch
+
+
+def headers_of(selection: Selection) -> tuple[Header, ...]:
+    """Return what is known of an answer from the beginning on."""
+    return (
+        (b"x-greenroom-agent", selection.agent.encode()),
+        (b"x-greenroom-session-key", printable(selection.session)),
+    )
+
+
+def _headers_of(going: Going, started: TurnStarted, cost: float | None) -> tuple[Header, ...]:
+    """Return what is known of an answer once it has begun."""
+    route = started.served.route
+    headers: list[Header] = [
+        (b"x-greenroom-turn", started.turn.encode()),
+        (b"x-greenroom-provider", printable(route.provider)),
+        (b"x-greenroom-model", printable(str(route))),
+        (b"x-greenroom-attempt", str(started.served.attempt).encode()),
+    ]
+    if started.turn != going.turn:
+        headers.append((b"x-greenroom-replayed", b"true"))
+    if started.ahead:
+        headers.append((b"x-greenroom-queued", str(started.ahead).encode()))
+    if cost is not None:
+        headers.append((b"x-greenroom-cost", f"{cost:.9g}".encode()))
+    return tuple(headers)
+
+
+def printable(text: str) -> bytes:
+    """Return a header's value: what is not printable ASCII is percent-encoded UTF-8."""
+    return "".join(
+        char if " " <= char <= "~" and char != "%" else "".join(f"%{b:02X}" for b in char.encode())
+        for char in text
+    ).encode()
+
+
+def _note_start(record: Record, started: TurnStarted, seconds: float) -> None:
+    served = started.served
+    record.first_event_s = round(seconds, 6)
+    record.turn = started.turn
+    record.model, record.attempt = str(served.route), served.attempt
+
+
+def _count(record: Record, ended: TurnEnded) -> None:
+    record.prompt_tokens = ended.usage.prompt
+    record.completion_tokens = ended.usage.completion
+    record.cost = ended.cost
