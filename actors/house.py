@@ -15,6 +15,7 @@ import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.archive import Archive
+from greenroom.actors.at_work import AtWork
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.http_channel import HttpChannel
@@ -76,11 +77,13 @@ class House:
         providers: tuple[Ref[ProviderMessage], ...],
         store: Store,
         counts: Callable[[], Counts] = Counts,
+        at_work: AtWork | None = None,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
         self.actor_counts = counts
+        self._at_work = at_work or AtWork()
         self.archive = Archive(store, rooms)
         self.turns = Turns(store, rooms)
         self._selector = Selector(settings)
@@ -121,7 +124,9 @@ class House:
             rooms[agent.id] = Rooms(agent, settings.sessions, surroundings)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        return cls(settings, rooms, tuple(refs), tuple(providers.values()), store, system.counts)
+        upstream_refs = tuple(providers.values())
+        at_work = surroundings.at_work
+        return cls(settings, rooms, tuple(refs), upstream_refs, store, system.counts, at_work)
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
@@ -151,6 +156,10 @@ class House:
     async def provider_status(self) -> tuple[ProviderStatus, ...]:
         """Ask every provider how it is; the caller sets the deadline."""
         return tuple([await ref.ask(DescribeProvider()) for ref in self._providers])
+
+    async def calm(self) -> None:
+        """Wait until no turn runs or waits, with a client or without; the caller sets the deadline."""
+        await self._at_work.calm()
 
     async def close(self, grace: float) -> None:
         """Stop the agents, their sessions and runs; who has not ended in `grace` seconds is cancelled.

@@ -1,7 +1,8 @@
-"""What all sessions of a house have in common, and never change."""
+"""What all sessions of a house have in common, and never replace."""
 
 from collections.abc import Callable, Mapping
 
+from greenroom.actors.at_work import AtWork
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.stores.store import Store
 from greenroom.actors.turn import Route
@@ -24,3 +25,4 @@ class Surroundings:
         self.store = store
         self.clock = clock
         self.windows = windows or {}
+        self.at_work = AtWork()

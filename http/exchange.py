@@ -23,6 +23,9 @@ T = TypeVar("T")
 PRESENCE = "greenroom.presence"
 """The extension of ASGI that is a `Presence`, where the server has it."""
 
+BODIES = "greenroom.bodies"
+"""Stands in the scope for the set of deadlines under which a server's bodies are read, if it has one."""
+
 JSON_TYPE = (b"content-type", b"application/json; charset=utf-8")
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
 SSE_HEADERS: tuple[Header, ...] = (
@@ -73,6 +76,7 @@ class Exchange(Head):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope)
+        self._bodies: set[trio.CancelScope] = scope.get(BODIES, set())
         self._presence: Presence | None = scope.get("extensions", {}).get(PRESENCE)
         self._receive = receive
         self._send = send
@@ -85,7 +89,7 @@ class Exchange(Head):
         """Return the whole body.
 
         Raises:
-            ApiError: 413 beyond `max_bytes`, 408 after `seconds`.
+            ApiError: 413 beyond `max_bytes`, 408 after `seconds`, 503 where the server waits no longer.
             ClientGone: the client left.
         """
         declared = self.headers.get(b"content-length", b"")
@@ -93,14 +97,20 @@ class Exchange(Head):
             raise _too_large(max_bytes)
         pieces: list[bytes] = []
         size = 0
-        with trio.move_on_after(seconds):
-            while not self._body_ended:
-                piece = await self._read_piece()
-                size += len(piece)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
-                pieces.append(piece)
+        with trio.move_on_after(seconds) as patience:
+            self._bodies.add(patience)
+            try:
+                while not self._body_ended:
+                    piece = await self._read_piece()
+                    size += len(piece)
+                    if size > max_bytes:
+                        raise _too_large(max_bytes)
+                    pieces.append(piece)
+            finally:
+                self._bodies.discard(patience)
             return b"".join(pieces)
+        if trio.current_time() < patience.deadline:
+            raise stopping()
         raise ApiError(
             408,
             INVALID_REQUEST,
@@ -196,6 +206,17 @@ class Exchange(Head):
         """Send a piece of an answer's body; waits while the client reads too slowly."""
         self._ended = not more
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+def stopping() -> ApiError:
+    """Return the refusal of a request that came too late, or not quickly enough."""
+    return ApiError(
+        503,
+        "api_error",
+        "The gateway is stopping. Try again.",
+        code="stopping",
+        headers={"retry-after": "1", "connection": "close"},
+    )
 
 
 def _too_large(max_bytes: int) -> ApiError:

@@ -1,8 +1,8 @@
 """The composition root: from a configuration to a running gateway, and its orderly end.
 
-HTTP accepts no more and lets open requests end, until a deadline; then the actors stop, children
-before parents; then the last connections are closed, whose clients have been told. The store outlives
-all of it.
+HTTP accepts no more and lets open requests end, and turns that go on without a client, until a deadline;
+then the actors stop, children before parents; then the last connections are closed, whose clients have
+been told. The store outlives all of it.
 """
 
 import signal
@@ -69,11 +69,16 @@ async def serve(
             await stop.wait()
             log.info("gateway.stopping")
             server.stop()
-            if not await server.ended(within=gateway.limits.shutdown):
+            with trio.move_on_after(gateway.limits.shutdown) as deadline:
+                await server.ended()
+                await house.calm()
+            if deadline.cancelled_caught:
                 log.warning("gateway.deadline", seconds=gateway.limits.shutdown)
+            server.cut_bodies()
             await house.close(_ACTORS_GRACE_S)
         # Whoever was cut short hears of it.
-        await server.ended(within=_LAST_WORDS_S)
+        with trio.move_on_after(_LAST_WORDS_S):
+            await server.ended()
         connections.cancel_scope.cancel()
     log.info("gateway.down")
 

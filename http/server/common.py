@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+import trio
 
 from greenroom.http.config import Http1, HttpLimits
 from greenroom.http.exchange import App
@@ -47,6 +48,8 @@ class Common:
         self.http1 = http1
         self.stopping = False
         self.watched: set[Watched] = set()
+        self.bodies: set[trio.CancelScope] = set()
+        """The deadlines of the bodies that are being read."""
 
 
 class Peers(msgspec.Struct, frozen=True):

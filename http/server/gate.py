@@ -5,7 +5,7 @@ It knows no endpoint and no secret: what it refuses is refused before anybody is
 
 from greenroom.http.access import record_of
 from greenroom.http.errors import INVALID_REQUEST, ApiError
-from greenroom.http.exchange import App, Event, Exchange, Header, Receive, Scope, Send
+from greenroom.http.exchange import App, Event, Exchange, Header, Receive, Scope, Send, stopping
 from greenroom.http.server.common import STOPPING
 from greenroom.http.server.hosts import Hosts, name_of
 from greenroom.http.server.origins import Origins, is_own, preflight
@@ -73,13 +73,7 @@ def _refusal(
             code="origin_not_allowed",
         )
     if STOPPING in scope:
-        return ApiError(
-            503,
-            "api_error",
-            "The gateway is stopping. Try again.",
-            code="stopping",
-            headers={"retry-after": "1", "connection": "close"},
-        )
+        return stopping()
     return None
 
 

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 import trio
 
-from greenroom.http.exchange import PRESENCE, Event, Scope
+from greenroom.http.exchange import BODIES, PRESENCE, Event, Scope
 from greenroom.http.server.answer import Answer, Misused
 from greenroom.http.server.common import STOPPING, Common, Peers
 from greenroom.http.server.head import Head
@@ -57,6 +57,7 @@ class Http1:
             "client": peers.client,
             "server": peers.server,
             "extensions": {PRESENCE: self},
+            BODIES: common.bodies,
         }
         self._reading = trio.CancelScope()
         self._nursery: trio.Nursery

@@ -24,7 +24,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
 from greenroom.http.config import HttpLimits
-from greenroom.http.exchange import App, Receive, Scope, Send
+from greenroom.http.exchange import BODIES, App, Receive, Scope, Send
 from greenroom.http.exchange import Event as AppEvent
 from greenroom.http.server.common import STOPPING, Common, Peers
 from greenroom.http.server.http2 import Http2
@@ -154,10 +154,13 @@ def _bounded(common: Common, seat: HypercornSeat) -> App:
     """
 
     async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[BODIES] = common.bodies
         if common.stopping:
             scope[STOPPING] = True
 
         async def in_time(event: AppEvent) -> None:
+            if common.stopping and event["type"] == "http.response.start":
+                event["headers"] = [*event["headers"], (b"connection", b"close")]
             with trio.move_on_after(common.limits.write_timeout) as patience:
                 await send(event)
             if patience.cancelled_caught:

@@ -140,11 +140,14 @@ class Server:
         self._common.stopping = True
         self._stop.set()
 
-    async def ended(self, within: float) -> bool:
-        """Wait for the last connection's end; say whether it came `within` seconds."""
-        with trio.move_on_after(within):
-            await self._ended.wait()
-        return self._ended.is_set()
+    def cut_bodies(self) -> None:
+        """Wait no longer for bodies; their senders are told."""
+        for patience in list(self._common.bodies):
+            patience.cancel()
+
+    async def ended(self) -> None:
+        """Wait for the last connection's end; the caller sets the deadline."""
+        await self._ended.wait()
 
     async def _accept(self, connections: trio.Nursery) -> None:
         while True:

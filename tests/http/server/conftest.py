@@ -122,7 +122,8 @@ class Server(Site):
             task_status.started()
             await self.stop.wait()
             server.stop()
-            await server.ended(within=self._grace)
+            with trio.move_on_after(self._grace):
+                await server.ended()
             connections.cancel_scope.cancel()
         self.ended.set()
 

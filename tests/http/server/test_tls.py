@@ -187,7 +187,8 @@ async def test_a_stop_waits_for_no_handshake(nursery: trio.Nursery, tmp_path: Pa
         await stream.send_all(b"\x16\x03\x01")
         await trio.sleep(0.05)
         site.server.stop()
-        assert await site.server.ended(within=5)
+        with trio.fail_after(5):
+            await site.server.ended()
 
 
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
@@ -204,5 +205,6 @@ async def test_a_stop_closes_idle_connections_at_once(
         await stream.send_all(GET)
         await read_until(stream, b"https 1.1 /a 0")
     site.server.stop()
-    assert await site.server.ended(within=5)
+    with trio.fail_after(5):
+        await site.server.ended()
     await trio.aclose_forcefully(stream)
