@@ -12,9 +12,12 @@ class AtWork:
     def __init__(self) -> None:
         self._sessions: set[object] = set()
         self._calm = trio.Event()
+        self._calm.set()
 
     def note(self, session: object, turns: int) -> None:
         """Take down how many turns a session has now."""
+        if turns and not self._sessions:
+            self._calm = trio.Event()
         if turns:
             self._sessions.add(session)
             return
@@ -24,7 +27,4 @@ class AtWork:
 
     async def calm(self) -> None:
         """Wait until no session has one."""
-        await trio.lowlevel.checkpoint()
-        while self._sessions:
-            self._calm = trio.Event()
-            await self._calm.wait()
+        await self._calm.wait()
