@@ -8,6 +8,7 @@ pinned, as its own methods are the seats that are taken here.
 
 from contextlib import suppress
 from functools import partial
+from select import select
 from typing import TYPE_CHECKING, Any, cast
 
 import h11
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 _LINGER_S = 2.0
+_ONE_READ = 64 * 1024
 
 Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
@@ -61,12 +63,18 @@ class HypercornSeat(TCPServer):
         self._http2 = http2
         self._first = first
         self._client_done = trio.Event()
+        self._reading = trio.CancelScope()
+        self._takes_in = False
+        """Whether bytes were read and are being understood."""
 
     async def run(self) -> None:
         """Serve the connection to its end."""
         peers, state = self._peers, ConnectionState({})
         try:
-            async with TaskGroup() as self._task_group:
+            # Hypercorn's own way into its group lets its cancellation out again, to all connections.
+            self._task_group = TaskGroup()
+            async with trio.open_nursery() as self._nursery:
+                setattr(self._task_group, "_nursery", self._nursery)  # noqa: B010
                 self.protocol = ProtocolWrapper(
                     self.app, self.config, self.context, self._task_group, state,
                     peers.secure, peers.client, peers.server, self.protocol_send,
@@ -94,6 +102,9 @@ class HypercornSeat(TCPServer):
         if not isinstance(event, RawData):
             if not (self._read_to_the_end and isinstance(event, Updated)):
                 await super().protocol_send(event)
+            if isinstance(event, Closed):
+                # It may have read what belongs to no request any more, and wait for the next one's turn.
+                self._reading.cancel()
             return
         async with self.send_lock:
             whole = await self._write(event.data)
@@ -134,17 +145,43 @@ class HypercornSeat(TCPServer):
             await self._client_done.wait()
 
     async def _read_data(self) -> None:
-        await super()._read_data()
+        with self._reading:
+            data = None
+            while data != b"":
+                try:
+                    data = bytes(await self.stream.receive_some(_ONE_READ))
+                except (trio.ClosedResourceError, trio.BrokenResourceError):
+                    break
+                self._takes_in = True
+                await self.protocol.handle(RawData(data))
+                self._takes_in = False
+            await self.protocol.handle(Closed())
         # The idle timer would hold the socket of a client that has left until it runs out.
         self._read_to_the_end = True
         self._client_done.set()
         await self.idle_task.stop()
 
+    async def _idle_timeout(self) -> None:
+        with trio.move_on_after(self.config.keep_alive_timeout):
+            await self.context.terminated.wait()
+        # A request that came in this very moment is answered, and ends this task.
+        if self._has_news():
+            await trio.sleep(_LINGER_S)
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
+        with trio.CancelScope(shield=True):
+            await self._initiate_server_close()
+
+    def _has_news(self) -> bool:
+        """Whether bytes came that nobody has understood yet; as for TLS, those that were read."""
+        if self._takes_in or not isinstance(self.stream, trio.SocketStream):
+            return self._takes_in
+        return bool(select([self.stream.socket.fileno()], [], [], 0)[0])
+
     async def _initiate_server_close(self) -> None:
         await super()._initiate_server_close()
         # Whatever else of an idle connection waits for its client waits in vain.
-        nursery = cast("trio.Nursery", getattr(self._task_group, "_nursery"))  # noqa: B009
-        nursery.cancel_scope.cancel()
+        self._nursery.cancel_scope.cancel()
 
 
 def _bounded(common: Common, seat: HypercornSeat) -> App:

@@ -4,6 +4,8 @@ import socket
 
 import pytest
 import trio
+from hypercorn.events import Event, RawData
+from hypercorn.protocol.h11 import H11Protocol
 
 from greenroom.actors.channels.channel import TextDelta
 from greenroom.http.server.listener import CannotListen, base_url, open_listener
@@ -81,6 +83,32 @@ async def test_a_reader_who_never_reads_does_not_hold_a_stop(nursery: trio.Nurse
                 await trio.sleep(0.2)
             assert given < 10_000, "read ahead without a bound"
             await stopped(server, within=2)
+
+
+async def test_a_connection_that_is_closed_wherever_it_stands_ends_no_other(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understand = H11Protocol.handle
+
+    async def stuck(protocol: H11Protocol, event: Event) -> None:
+        if isinstance(event, RawData) and event.data == b"GET /stuck":
+            await trio.sleep_forever()
+        await understand(protocol, event)
+
+    monkeypatch.setattr(H11Protocol, "handle", stuck)
+    async with Server() as server:
+        await start(nursery, server)
+        async with await server.connect() as client, await server.connect() as beside:
+            await beside.send(request(chat("[slow 0.1] [say " + "word " * 30 + "]", stream=True)))
+            assert (await beside.head()).status == 200
+            await client.send(b"GET /stuck")
+            await trio.sleep(0.02)
+            server.stop.set()
+            assert await client.ended()
+            said = b""
+            while piece := await beside.chunk():
+                said += piece
+            assert data_of(said)[-1] == "[DONE]"
 
 
 async def test_who_comes_after_the_stop_is_not_served(nursery: trio.Nursery) -> None:
