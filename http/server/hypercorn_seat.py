@@ -62,6 +62,7 @@ class HypercornSeat(TCPServer):
         self._peers = peers
         self._http2 = http2
         self._first = first
+        self._plain = stream if isinstance(stream, trio.SocketStream) else None
         self._client_done = trio.Event()
         self._reading = trio.CancelScope()
         self._takes_in = False
@@ -174,9 +175,9 @@ class HypercornSeat(TCPServer):
 
     def _has_news(self) -> bool:
         """Whether bytes came that nobody has understood yet; as for TLS, those that were read."""
-        if self._takes_in or not isinstance(self.stream, trio.SocketStream):
+        if self._takes_in or self._plain is None:
             return self._takes_in
-        return bool(select([self.stream.socket.fileno()], [], [], 0)[0])
+        return bool(select([self._plain.socket.fileno()], [], [], 0)[0])
 
     async def _initiate_server_close(self) -> None:
         await super()._initiate_server_close()
