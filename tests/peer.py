@@ -4,6 +4,7 @@ import json
 import select
 import socket
 import struct
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -112,7 +113,28 @@ class Peer:
 
     def has_news(self) -> bool:
         """Whether something came that was not read."""
-        return bool(select.select([self.socket], [], [], 0)[0])
+        looking = select.poll()
+        looking.register(self.socket, select.POLLIN)
+        return bool(looking.poll(0))
+
+    def is_closed(self) -> bool:
+        """Whether the other side has ended it; what came before is thrown away."""
+        self.socket.setblocking(False)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except BlockingIOError:
+            return False
+        except ConnectionResetError:
+            return True
+        finally:
+            self.socket.settimeout(PATIENCE_S)
+        return True
+
+    def end(self) -> None:
+        """Say that nothing more will be sent."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """End the connection without a goodbye."""

@@ -8,7 +8,7 @@ pinned, as its own methods are the seats that are taken here.
 
 from contextlib import suppress
 from functools import partial
-from select import select
+from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any, cast
 
 import h11
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _LINGER_S = 2.0
 _ONE_READ = 64 * 1024
+_NO_END = 2**63
+"""Requests of one connection: ours has no bound on them either, as nobody gains by one."""
 
 Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
 
@@ -100,12 +102,15 @@ class HypercornSeat(TCPServer):
         """Write what the protocol has to say."""
         if isinstance(event, Closed):
             await self._let_the_client_end()
+            async with self.send_lock:  # the end of an answer may be on its way
+                await self._close()
+            await self.protocol.handle(Closed())
+            # It may have read what belongs to no request any more, and wait for the next one's turn.
+            self._reading.cancel()
+            return
         if not isinstance(event, RawData):
             if not (self._read_to_the_end and isinstance(event, Updated)):
                 await super().protocol_send(event)
-            if isinstance(event, Closed):
-                # It may have read what belongs to no request any more, and wait for the next one's turn.
-                self._reading.cancel()
             return
         async with self.send_lock:
             whole = await self._write(event.data)
@@ -177,7 +182,9 @@ class HypercornSeat(TCPServer):
         """Whether bytes came that nobody has understood yet; as for TLS, those that were read."""
         if self._takes_in or self._plain is None:
             return self._takes_in
-        return bool(select([self._plain.socket.fileno()], [], [], 0)[0])
+        looking = poll()
+        looking.register(self._plain.socket.fileno(), POLLIN)
+        return bool(looking.poll(0))
 
     async def _initiate_server_close(self) -> None:
         await super()._initiate_server_close()
@@ -222,6 +229,7 @@ class Hypercorn:
         config.keep_alive_timeout = cast("int", limits.keep_alive)
         config.h11_max_incomplete_size = limits.max_head_bytes
         config.h2_max_header_list_size = limits.max_head_bytes
+        config.keep_alive_max_requests = _NO_END
         config.include_server_header = False
         config.logger_class = cast("type[Logger]", partial(_Log, log))
 
