@@ -3,6 +3,7 @@
 import json
 import select
 import socket
+import ssl
 import struct
 from contextlib import suppress
 from types import TracebackType
@@ -36,13 +37,17 @@ def post(path: str, body: bytes, *, method: str = "POST", **headers: str) -> byt
 class Peer:
     """One connection; what never comes ends a test after `PATIENCE_S`."""
 
-    def __init__(self, port: int, *, buffer: int | None = None) -> None:
+    def __init__(
+        self, port: int, *, buffer: int | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.socket = socket.socket()
         self.socket.settimeout(PATIENCE_S)
         if buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         try:
             self.socket.connect(("127.0.0.1", port))
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         except OSError:
             self.socket.close()
             raise

@@ -11,14 +11,16 @@ import h2.events
 import trio
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
+from hypercorn.events import Closed, Updated
 from hypercorn.events import Event as ConnectionEvent
-from hypercorn.events import Updated
 from hypercorn.protocol.events import EndBody, Event, Response
 from hypercorn.protocol.h2 import H2Protocol
 
 _OF_THE_CONNECTION = frozenset(
     {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
 )
+_MOST_RESETS = 200
+"""A stream costs a task, and its client next to nothing."""
 
 
 class Http2(H2Protocol):
@@ -27,6 +29,8 @@ class Http2(H2Protocol):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._sent = trio.Event()
+        self._resets = 0
+        """Streams that the client has reset, less those that have had a whole answer since."""
 
     async def handle(self, event: ConnectionEvent) -> None:
         """Take what came, or that the connection has ended."""
@@ -40,6 +44,8 @@ class Http2(H2Protocol):
             event = Response(event.stream_id, headers, event.status_code)
         await super().stream_send(event)
         if isinstance(event, EndBody):
+            if event.stream_id in self.streams:
+                self._resets = max(0, self._resets - 1)
             # A connection that closes behind its last answer would do so before that answer's end is out.
             while event.stream_id in self.stream_buffers and not self.closed:
                 if self._sent.is_set():
@@ -63,9 +69,21 @@ class Http2(H2Protocol):
                     self._forget(event)
                 case h2.events.PriorityUpdated():
                     pass
+                case h2.events.StreamReset() if self._resets >= _MOST_RESETS:
+                    await self._send_away()
+                    return
+                case h2.events.StreamReset():
+                    self._resets += 1
+                    await super()._handle_events([event])
                 case _:
                     await super()._handle_events([event])
         await self._flush()
+
+    async def _send_away(self) -> None:
+        """End the connection of a client that asks only to take it back."""
+        self.connection.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+        await self._flush()
+        await self.send(Closed())
 
     def _reset(self, stream_id: int | None) -> None:
         try:

@@ -6,9 +6,10 @@ Import the names from `tests.attacks.conftest`; pytest has it loaded before any 
 import json
 import re
 import resource
+import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 import pytest
@@ -43,9 +44,9 @@ def chat(what: str, *, stream: bool = False, key: str = "attacked") -> bytes:
 class Witness(threading.Thread):
     """Reads a stream of numbered words, and takes down what is lost and how long nothing came."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, connect: Callable[[], Peer]) -> None:
         super().__init__(daemon=True)
-        self._port = port
+        self._connect = connect
         self._over = False
         self.heard = 0
         self.longest_s = 0.0
@@ -57,7 +58,7 @@ class Witness(threading.Thread):
 
     def _listen(self) -> None:
         said = " ".join(f"w{n}" for n in range(WORDS))
-        with Peer(self._port) as peer:
+        with self._connect() as peer:
             peer.send(chat(f"[slow {PACE_S}] [say {said}]", stream=True, key="witness"))
             if peer.head().status != 200:
                 self.fault = "its stream did not begin"
@@ -93,20 +94,21 @@ class Witness(threading.Thread):
 class Target:
     """A gateway, and its witness."""
 
-    def __init__(self, process: Process, http1: Http1) -> None:
+    def __init__(self, process: Process, http1: Http1, tls: ssl.SSLContext | None = None) -> None:
         self.process = process
         self.http1 = http1
         self.port = process.port
+        self._tls = tls
         for _ in range(3):
             self._answers()
-        self.witness = Witness(self.port)
+        self.witness = Witness(self.connect)
         self.witness.start()
         until(lambda: self.witness.heard or self.witness.fault, "the first word")
         self._memory = process.memory()
         self._descriptors = process.descriptors()
 
     def connect(self, *, buffer: int | None = None) -> Peer:
-        return Peer(self.port, buffer=buffer)
+        return Peer(self.port, buffer=buffer, tls=self._tls)
 
     def _answers(self) -> None:
         with self.connect() as peer:

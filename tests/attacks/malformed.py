@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -148,7 +148,7 @@ def bodies(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
         yield kind.__name__, kind(random)
 
 
-def _at(document: Any, way: list[str | int]) -> Any:
+def _at(document: Any, way: Sequence[object]) -> Any:
     for step in way:
         document = document[step]
     return document

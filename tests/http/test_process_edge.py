@@ -72,6 +72,7 @@ def issue(folder: Path) -> ssl.SSLContext:
     issued = authority.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
     issued.private_key_pem.write_to_path(folder / "key.pem")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
     return ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())
 
 
