@@ -1,7 +1,6 @@
 """How many connections there may be, in all and from one address. Pure."""
 
-import ipaddress
-
+from greenroom.http.addresses import whose
 from greenroom.http.server.refused import Refused
 
 
@@ -16,7 +15,7 @@ class Places:
 
     def take(self, address: str) -> Refused | None:
         """Take a place for a client; return why there is none."""
-        who = _who(address)
+        who = whose(address)
         own = self._by_address.get(who, 0)
         if self._taken >= self._most:
             message = "This gateway has all the connections that it takes. Try again."
@@ -30,20 +29,8 @@ class Places:
 
     def leave(self, address: str) -> None:
         """Give a place back."""
-        who = _who(address)
+        who = whose(address)
         self._taken -= 1
         self._by_address[who] -= 1
         if not self._by_address[who]:
             del self._by_address[who]
-
-
-def _who(address: str) -> str:
-    """Return whose connections count together: of IPv6 the network of 64 bits, which one client has."""
-    if ":" not in address:
-        return address
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    if not isinstance(parsed, ipaddress.IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return address if parsed.is_loopback else parsed.packed[:8].hex()

@@ -19,7 +19,7 @@ def all_end(peers: list[Peer]) -> None:
 
 def test_a_thousand_connections_are_served_at_once(target: Target) -> None:
     memory: list[int] = []
-    for _ in range(3):
+    for _ in range(2):
         with ExitStack() as stack:
             peers = [stack.enter_context(target.connect()) for _ in range(1000)]
             for peer in peers:

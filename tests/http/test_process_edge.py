@@ -66,6 +66,22 @@ def test_a_secret_in_a_file_counts_as_soon_as_it_is_there(tmp_path: Path) -> Non
         running.end()
 
 
+def test_who_guesses_too_often_is_locked_out_of_everything(tmp_path: Path) -> None:
+    auth = {"mode": "token", "token": TOKEN, "rateLimit": {"exemptLoopback": False}}
+    with Process(tmp_path, configuration(gateway={"auth": auth})) as running:
+        for _ in range(10):
+            assert status(running, "wrong") == 401
+        with httpx2.Client(trust_env=False) as client:
+            url = f"http://localhost:{running.port}/v1/chat/completions"
+            answer = client.post(url, json={}, headers={"authorization": f"Bearer {TOKEN}"})
+            assert answer.status_code == 429
+            assert answer.json()["error"]["type"] == "rate_limited"
+            assert 290 < int(answer.headers["retry-after"]) <= 300
+            assert client.get(f"http://localhost:{running.port}/health").status_code == 200
+        running.end()
+        assert "wrong" not in running.errors
+
+
 def issue(folder: Path) -> ssl.SSLContext:
     """Write a certificate, and return what trusts it."""
     authority = trustme.CA()
