@@ -96,7 +96,7 @@ class Target:
 
     def __init__(self, process: Process, http1: Http1, tls: ssl.SSLContext | None = None) -> None:
         self.process = process
-        self.http1 = http1
+        self.http1: Http1 = http1
         self.port = process.port
         self._tls = tls
         for _ in range(3):

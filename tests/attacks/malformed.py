@@ -99,12 +99,12 @@ def another_type(random: Random) -> bytes:
     document = json.loads(TEXT)
     holder = _at(document, way)
     kinds: list[object] = [7, 1.5, "x", True, [], {}, [[]], {"a": 1}, [1], [None]]
-    own = holder[last]
+    own: object = holder[last]
     # A number may be an integer with a fraction of zero, a content a text: those are not of another type.
-    fitting: tuple[type, ...] = (
-        (bool, int, float) if isinstance(own, (int, float)) else (type(own),)
-    )
-    fitting = (*fitting, str) if last == "content" else fitting
+    numbers: tuple[type[object], ...] = (bool, int, float)
+    fitting: tuple[type[object], ...] = numbers if isinstance(own, numbers) else (type(own),)
+    if last == "content":
+        fitting = (*fitting, str)
     holder[last] = random.choice([kind for kind in kinds if not isinstance(kind, fitting)])
     return json.dumps(document).encode()
 
