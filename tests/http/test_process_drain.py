@@ -14,7 +14,7 @@ from tests.peer import Peer, post
 from tests.processes import Process, configuration, until
 
 GRACE_S = 1.5
-LAST_WORDS_S = 3.0
+LAST_WORDS_S = 5.0
 """What a stop may take beside its grace: the actors' and the connections' ends."""
 
 
