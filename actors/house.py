@@ -17,6 +17,7 @@ import trio
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
+from greenroom.actors.at_work import AtWork
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.embedding import Embedding
@@ -114,12 +115,14 @@ class House:
         agenda: Agenda,
         clock: Callable[[], float],
         counts: Callable[[], Counts] = Counts,
+        at_work: AtWork | None = None,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
         self._upstreams = upstreams
         self.actor_counts = counts
+        self._at_work = at_work or AtWork()
         self.archive = Archive(store, rooms)
         self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
@@ -182,6 +185,7 @@ class House:
             agenda,
             clock,
             system.counts,
+            surroundings.at_work,
         )
         place.open(house)
         runner = partial(Runner, store.errands, house, clock)
@@ -224,6 +228,10 @@ class House:
     async def provider_status(self) -> tuple[ProviderStatus, ...]:
         """Ask every provider how it is; the caller sets the deadline."""
         return tuple([await ref.ask(DescribeProvider()) for ref in self._providers])
+
+    async def calm(self) -> None:
+        """Wait until no turn runs or waits, with a client or without; the caller sets the deadline."""
+        await self._at_work.calm()
 
     async def close(self, grace: float) -> None:
         """Stop the agents, their sessions and runs; who has not ended in `grace` seconds is cancelled.

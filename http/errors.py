@@ -101,15 +101,21 @@ _POINTLESS_TO_RETRY = {
     FailureKind.UPSTREAM_AUTHENTICATION,
     FailureKind.UPSTREAM_QUOTA,
 }
+_SOON = {FailureKind.STOPPING, FailureKind.INTERRUPTED}
+"""What another gateway, or this one once it is up again, would answer."""
+_SOON_S = 1.0
 
 
 def of_failure(failure: Failure) -> ApiError:
     """Translate a turn's failure."""
     status, type_, code, before = _TABLE[failure.kind]
     headers = {f"x-ratelimit-{name}": value for name, value in failure.limits.items()}
-    if failure.retry_after is not None:
-        headers["retry-after-ms"] = str(max(1, round(failure.retry_after * 1000)))
-        seconds = f"{max(failure.retry_after, 0.001):.3f}"
+    after = failure.retry_after
+    if after is None and failure.kind in _SOON:
+        after = _SOON_S
+    if after is not None:
+        headers["retry-after-ms"] = str(max(1, round(after * 1000)))
+        seconds = f"{max(after, 0.001):.3f}"
         headers["retry-after"] = seconds.rstrip("0").removesuffix(".")
     if failure.kind in _POINTLESS_TO_RETRY or failure.is_final:
         headers |= NO_RETRY

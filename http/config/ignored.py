@@ -21,10 +21,11 @@ ROOT = _names("""
 GATEWAY = _names("""
     allowRealIpFallback channelHealthCheckMinutes channelMaxRestartsPerHour
     channelStaleEventThresholdMinutes cliAgents controlUi handshakeTimeoutMs mode nodes
-    publicOrigin push readiness reload remote roles tailscale terminal tls tools trustedProxies
+    publicOrigin push readiness reload remote roles tailscale terminal tools trustedProxies
     webchat
 """)
 GATEWAY_AUTH = _names("allowTailscale identityScopes scopes trustedProxy")
+GATEWAY_TLS = _names("autoGenerate caPath")
 GATEWAY_HTTP = frozenset({"securityHeaders"})
 CHAT_COMPLETIONS = _names("maxBodyBytes maxImageParts maxTotalImageBytes")
 RESPONSES = _names("files images maxBodyBytes maxUrlParts")

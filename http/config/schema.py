@@ -23,6 +23,7 @@ from greenroom.actors.stores.records import Retention
 from greenroom.http.config import ignored
 from greenroom.http.config.configuration import (
     FailureLimits,
+    Http1,
     HttpLimits,
     ImageLimits,
     LogFormat,
@@ -34,6 +35,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 CountFromZero = Annotated[int, msgspec.Meta(ge=0)]
 Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**3)]
+HeadBytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**2)]
 Depth = Annotated[int, msgspec.Meta(ge=1, le=256)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 SecondsOrForever = Annotated[float, msgspec.Meta(ge=0)]
@@ -77,7 +79,9 @@ class Auth(Section, frozen=True):
     ignores = ignored.GATEWAY_AUTH
     mode: Literal["token", "password", "none"] | None = None
     token: Secret | None = None
+    token_file: Name | None = None
     password: Secret | None = None
+    password_file: Name | None = None
     rate_limit: RateLimit = RateLimit()
 
 
@@ -126,6 +130,20 @@ class Limits(Section, frozen=True):
     first_event_seconds: Seconds = _LIMITS.first_event
     shutdown_seconds: Seconds = _LIMITS.shutdown
     max_json_depth: Depth = _LIMITS.max_json_depth
+    max_connections: Count = _LIMITS.max_connections
+    max_connections_per_address: Count = _LIMITS.max_connections_per_address
+    keep_alive_seconds: Seconds = _LIMITS.keep_alive
+    max_head_bytes: HeadBytes = _LIMITS.max_head_bytes
+    max_request_line_bytes: HeadBytes = _LIMITS.max_request_line_bytes
+    max_headers: Count = _LIMITS.max_headers
+    head_timeout_seconds: Seconds = _LIMITS.head_timeout
+    write_timeout_seconds: Seconds = _LIMITS.write_timeout
+
+
+class Cors(Section, frozen=True):
+    """`gateway.http.cors`."""
+
+    origins: tuple[Name, ...] = ()
 
 
 class Http(Section, frozen=True):
@@ -134,6 +152,18 @@ class Http(Section, frozen=True):
     ignores = ignored.GATEWAY_HTTP
     endpoints: Endpoints = Endpoints()
     limits: Limits = Limits()
+    hosts: tuple[Name, ...] = ()
+    cors: Cors = Cors()
+    http1: Http1 = "httptools"
+
+
+class Tls(Section, frozen=True):
+    """`gateway.tls`."""
+
+    ignores = ignored.GATEWAY_TLS
+    enabled: bool = False
+    cert_path: Name | None = None
+    key_path: Name | None = None
 
 
 class Gateway(Section, frozen=True):
@@ -144,6 +174,7 @@ class Gateway(Section, frozen=True):
     bind: str = "loopback"
     custom_bind_host: str | None = None
     auth: Auth = Auth()
+    tls: Tls = Tls()
     http: Http = Http()
 
 

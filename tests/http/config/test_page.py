@@ -107,6 +107,8 @@ def test_the_example_shows_every_key_but_the_alternatives(example: str) -> None:
         "customBindHost",
         "instructionsFile",
         "password",
+        "passwordFile",
+        "tokenFile",
         "list",
         "default",
         "consoleStyle",
