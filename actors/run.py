@@ -199,7 +199,10 @@ class Run(Actor[Begin]):
             match step:
                 case GiveUp(final):
                     return final
-                case Again(_, seconds):
+                case Again(following, seconds):
+                    await self._acting.tell_inside(
+                        "model.retried", model=str(following), after_s=seconds, why=failure.message
+                    )
                     await trio.sleep(seconds)
 
     async def _prompt(self) -> Prompt:
@@ -318,6 +321,7 @@ class Run(Actor[Begin]):
         self._draft = draft.with_summary(cut, text)
         assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
         self._summed_up = SummedUp(cut.upto, self._draft.summary)
+        await self._acting.tell_inside("history.shortened", entries=cut.upto)
         return True
 
 

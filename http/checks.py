@@ -63,6 +63,7 @@ class Order(msgspec.Struct, frozen=True):
     legacy: bool = False
     starting_after: int = 0
     event_ids: bool = False
+    inside: bool = False
     remote: tuple[Remote, ...] = ()
 
 
@@ -145,6 +146,7 @@ def read_order(
         legacy=box.legacy,
         starting_after=asked.starting_after,
         event_ids=asked.event_ids,
+        inside=asked.inside,
         remote=remote,
     )
 

@@ -83,6 +83,7 @@ class Completions:
             starting_after=order.starting_after,
             event_ids=order.event_ids,
             legacy=order.legacy,
+            inside=order.inside,
         )
         selection, turn = order.selection, order.turn
         try:

@@ -8,6 +8,7 @@ from greenroom.actors.channels.channel import (
     ChoiceDelta,
     Deltas,
     Finish,
+    Inside,
     LogprobsDelta,
     OfChoice,
     Stamp,
@@ -60,7 +61,8 @@ class ChunkEncoder:
     comes next of their choice. In a `legacy` stream a tool call is a `function_call`, the only one.
 
     Events count from 1. The same turn gives the same events, however its deltas were batched, so a client
-    can go on after the last one that it has: those up to `starting_after` are left out.
+    can go on after the last one that it has: those up to `starting_after` are left out. With `inside`
+    there are chunks without a choice that tell what happens beside the answer.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class ChunkEncoder:
         starting_after: int = 0,
         event_ids: bool = False,
         legacy: bool = False,
+        inside: bool = False,
     ) -> None:
+        self._inside = inside
         self._id = ""
         self._model = ""
         self._created = 0
@@ -110,6 +114,9 @@ class ChunkEncoder:
                 case Stamp(fingerprint, tier):
                     self._fingerprint, self._tier = fingerprint or UNSET, tier or UNSET
                     self._around = None
+                case Inside(kind, data):
+                    if self._inside:
+                        pieces.append(self._tell_inside(kind, data))
                 case Usage() | Keepsake() | Finish():
                     msg = "the end of a turn is told by TurnEnded, not by progress"
                     raise AssertionError(msg)
@@ -146,6 +153,16 @@ class ChunkEncoder:
             self._around = before + _NO_WORDS[:-2], after
         before, after = self._around
         return self._event(before + _encoder.encode(text) + after)
+
+    def _tell_inside(self, kind: str, data: bytes) -> bytes:
+        """Encode what happens beside the answer, as a chunk that clients read over."""
+        told = wire.InsideChunk(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            greenroom=wire.InsideEvent(type=kind, data=msgspec.Raw(data)),
+        )
+        return self._event(_encoder.encode(told))
 
     def _tell(self, choice: _Choice, delta: ChoiceDelta) -> list[bytes]:
         if isinstance(delta, LogprobsDelta):

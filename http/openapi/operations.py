@@ -101,6 +101,11 @@ _CHAT_HEADERS = (
         {"type": "integer", "minimum": 0},
         "Go on with a stream behind that event; needs the `Idempotency-Key`.",
     ),
+    _header(
+        "x-greenroom-events",
+        {"type": "string", "enum": ["omit", "include"]},
+        "Whether a stream tells what happens beside the answer.",
+    ),
     _header("x-greenroom-event-ids", _FLAG, "Whether the events of a stream are numbered."),
 )
 _COMPLETION = _path("completion_id", "The completion's id.")

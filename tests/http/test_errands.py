@@ -126,3 +126,20 @@ async def test_what_is_no_approval_cannot_be_decided() -> None:
     assert (answer.status, answer.error()["code"]) == (409, "errand_conflict")
     assert wrong.status == 400
     assert (limit.status, limit.error()["param"]) == (400, "limit")
+
+
+async def test_a_stream_tells_what_happens_inside_where_that_is_asked_for() -> None:
+    said = {**chat('[call pay {"amount": 3}]'), "stream": True}
+    async with with_a_till() as site:
+        plain = await site.post(said, headers=KEY)
+        asked = {**KEY, "x-greenroom-events": "include"}
+        told = await site.post(said, headers=asked)
+        wrong = await site.post(said, headers=KEY | {"x-greenroom-events": "all"})
+    assert all("greenroom" not in chunk for chunk in plain.chunks())
+    inside = [chunk for chunk in told.chunks() if "greenroom" in chunk]
+    assert all(chunk["choices"] == [] for chunk in inside)
+    assert [chunk["greenroom"]["type"] for chunk in inside] == [
+        "tool.started", "approval.needed", "tool.ended",
+    ]  # fmt: skip
+    assert inside[0]["greenroom"]["data"]["arguments"] == '{"amount": 3}'
+    assert (wrong.status, wrong.error()["param"]) == (400, "x-greenroom-events")
