@@ -172,6 +172,8 @@ class Answering:
             before = before or KEEP_ALIVE
         if before:
             await exchange.write(before)
+        headless = not before
+        """Whether the head still waits for a piece, which may be none where events are left out."""
         while (batch := await _next_batch(events, limits.heartbeat)) is not None:
             pieces: list[bytes] = []
             ended = False
@@ -189,8 +191,9 @@ class Answering:
                         pieces.append(telling.end(event))
                         ended = True
             piece = b"".join(pieces) if batch else KEEP_ALIVE
-            if piece or ended:
+            if piece or ended or headless:
                 await exchange.write(piece, more=not ended)
+                headless = False
 
 
 async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:

@@ -19,7 +19,7 @@ from greenroom.http.cli.program import with_program
 from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.cli.sessions import sessions
 from greenroom.http.cli.store import store
-from greenroom.http.config import Configuration, ConfigurationError
+from greenroom.http.config import ConfigurationError
 from greenroom.http.server.listener import CannotListen
 from greenroom.http.server.tls import CannotLoad
 
@@ -58,15 +58,12 @@ def serve(
     Without a configuration file it starts on an embedded default: loopback only, a generated token,
     a scripted model that needs no key, and sessions in memory.
     """
-
-    def read() -> Configuration:
-        return load_configuration(path, port, file)
-
+    read = partial(load_configuration, path, port, file)
     configuration = read()
-    if program is not None:
-        configuration = with_program(configuration, program)
     if patience is not None and configuration.store is None:
         raise Problem("there is no store to wait for; name one with --store", 2)
+    if program is not None:
+        configuration = with_program(configuration, program)
     try:
         if not trio.run(serve_until_signalled, configuration, read, patience):
             raise KeyboardInterrupt

@@ -84,8 +84,8 @@ def live(order: Order) -> int:
                 return SqliteStore.open(configuration.store, watch=doom.watch)
 
             read = partial(load_configuration, CONFIGURATION, port)
-            serve = partial(serve_until_signalled, read(), read, None, open_store)
-            return 0 if trio.run(serve) else 130
+            whole = trio.run(serve_until_signalled, read(), read, None, open_store)
+            return 0 if whole else 130
         case _:
             assert_never(order)
 
