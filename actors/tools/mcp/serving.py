@@ -1,0 +1,84 @@
+"""The MCP servers of one system: the door to this package."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from greenroom.actors.tools.mcp.peer import Connection, Peer
+from greenroom.actors.tools.mcp.server import PATIENT, Connect, Server
+from greenroom.actors.tools.mcp.settings import McpServer
+from greenroom.actors.tools.mcp.standing import McpStatus, Standing
+from greenroom.actors.tools.tool import ToolHost
+from greenroom.runtime import Ref, System
+
+if TYPE_CHECKING:
+    from greenroom.actors.tools.mcp.connection import Connected
+
+
+@asynccontextmanager
+async def connect(
+    settings: McpServer, *, plain: bool, said: Callable[[str], None]
+) -> AsyncGenerator[Peer]:
+    """Connect through the SDK; see `Connection`."""
+    connected = await trio.to_thread.run_sync(_connected)
+    async with connected(settings, plain=plain, said=said) as peer:
+        yield peer
+
+
+def _connected() -> "Connected":
+    """Import the SDK: in a thread, for it takes a second or two."""
+    from greenroom.actors.tools.mcp.connection import connected  # noqa: PLC0415 - see above
+
+    return connected
+
+
+class McpServers:
+    """Servers that run, by name."""
+
+    def __init__(self, standings: Mapping[str, Standing], refs: Mapping[str, Ref[Connect]]) -> None:
+        self._standings = standings
+        self._refs = refs
+
+    @property
+    def hosts(self) -> Mapping[str, ToolHost]:
+        """Where the tools of each come from."""
+        return self._standings
+
+    def status(self) -> tuple[McpStatus, ...]:
+        """Return how each of them is."""
+        return tuple(standing.status() for standing in self._standings.values())
+
+    async def settled(self) -> None:
+        """Wait until each of them has been up, or has failed to start, once; the caller sets the limit.
+
+        Before, its tools may be missing.
+        """
+        for standing in self._standings.values():
+            await standing.settled()
+
+    async def close(self) -> None:
+        """End them all, and wait for it: a server that does not go by itself is killed after 2 s."""
+        for ref in self._refs.values():
+            ref.kill()
+        for ref in self._refs.values():
+            await ref.stopped()
+
+
+async def open_servers(
+    system: System, servers: Sequence[McpServer], connection: Connection = connect
+) -> McpServers:
+    """Start one actor a server in `system`; it does not wait for the servers, nor fail with them.
+
+    Raises:
+        ValueError: two have one name.
+    """
+    standings: dict[str, Standing] = {}
+    refs: dict[str, Ref[Connect]] = {}
+    for settings in servers:
+        standing = standings[settings.name] = Standing(settings)
+        create = partial(Server, standing, connection)
+        refs[settings.name] = await system.supervise(create, f"mcp:{settings.name}", PATIENT)
+    return McpServers(standings, refs)

@@ -1,0 +1,146 @@
+"""An MCP server of the older kind over standard input and output, made by hand of the standard library.
+
+It starts at once, and does what no decent server does. Its first argument says what it is like:
+"well", "strict" (ends if the first request is no handshake), "mute" (never answers), "broken" (ends
+with a word), "lost" (lists its tools the first time only), "flood" (says again and again that its tools
+have changed). What it is told is written to its standard error.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+Json = dict[str, Any]
+
+KIND = sys.argv[1] if len(sys.argv) > 1 else "well"
+TOOLS = ["echo", "pid", "hang", "die", "add", "fail", "odd", "rich", "env", "noisy", "slow"]
+PAGE = 4
+
+writing = threading.Lock()
+cancelled: list[object] = []
+lists = 0
+
+
+def send(message: Json) -> None:
+    with writing:
+        print(json.dumps({"jsonrpc": "2.0"} | message), flush=True)
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def text(what: object) -> Json:
+    return {"content": [{"type": "text", "text": str(what)}]}
+
+
+def definition(name: str) -> Json:
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}}
+    return {"name": name, "description": f"To {name}.", "inputSchema": schema}
+
+
+def page(params: Json) -> Json:
+    global lists
+    lists += 1
+    begin = int(params.get("cursor") or 0)
+    found: Json = {"tools": [definition(name) for name in TOOLS[begin : begin + PAGE]]}
+    if begin + PAGE < len(TOOLS):
+        found["nextCursor"] = str(begin + PAGE)
+    return found
+
+
+def add(arguments: Json) -> Json:
+    TOOLS.append(arguments["text"])
+    send({"method": "notifications/tools/list_changed"})
+    return text("added")
+
+
+def die(_: Json) -> Json:
+    os._exit(3)
+
+
+def noisy(arguments: Json) -> Json:
+    print("this is no JSON", flush=True)
+    say("a line of its log")
+    return text(arguments.get("text"))
+
+
+def slow(arguments: Json) -> Json:
+    time.sleep(0.2)
+    return text(arguments.get("text"))
+
+
+RICH: list[Json] = [
+    {"type": "text", "text": "Look:"},
+    {"type": "image", "data": "AAAA", "mimeType": "image/png"},
+    {"type": "audio", "data": "AAAAAA==", "mimeType": "audio/wav"},
+    {"type": "resource_link", "name": "notes", "uri": "file:///notes.txt"},
+    {"type": "resource", "resource": {"uri": "file:///a.txt", "text": "a text"}},
+    {"type": "resource", "resource": {"uri": "file:///b.bin", "blob": "AAAA"}},
+]
+
+WORKS: dict[str, Callable[[Json], Json]] = {
+    "echo": lambda arguments: text(arguments.get("text")),
+    "pid": lambda _: text(os.getpid()),
+    "die": die,
+    "add": add,
+    "fail": lambda _: text("there is no such cat") | {"isError": True},
+    "odd": lambda _: {"content": [], "structuredContent": {"cats": [1, 2]}},
+    "rich": lambda _: {"content": RICH},
+    "env": lambda arguments: text(os.environ.get(arguments["text"])),
+    "noisy": noisy,
+    "slow": slow,
+}
+
+
+def answer(message: Json) -> None:
+    method, params = message["method"], message.get("params") or {}
+    if method == "initialize":
+        result = {
+            "protocolVersion": params["protocolVersion"],
+            "capabilities": {"tools": {"listChanged": True}},
+            "serverInfo": {"name": "rough", "version": "1"},
+        }
+    elif method == "tools/list":
+        if KIND == "lost" and lists >= (len(TOOLS) + PAGE - 1) // PAGE:
+            return
+        result = page(params)
+    elif method == "tools/call" and params["name"] == "hang":
+        say(f"hangs {message['id']}")
+        return
+    elif method == "tools/call" and params["name"] in WORKS:
+        result = WORKS[params["name"]](params.get("arguments") or {})
+    else:
+        send({"id": message["id"], "error": {"code": -32601, "message": f"no {method} here"}})
+        return
+    send({"id": message["id"], "result": result})
+
+
+def flood() -> None:
+    while True:
+        send({"method": "notifications/tools/list_changed"})
+        time.sleep(0.001)
+
+
+def main() -> None:
+    if KIND == "broken":
+        sys.exit("I cannot find my configuration.")
+    for number, line in enumerate(sys.stdin):
+        message = json.loads(line)
+        if KIND == "mute":
+            continue
+        if KIND == "strict" and number == 0 and message["method"] != "initialize":
+            sys.exit(f"{message['method']} is no handshake")
+        if message["method"] == "notifications/cancelled":
+            say(f"cancelled {message['params']['requestId']}")
+        elif message["method"] == "notifications/initialized" and KIND == "flood":
+            threading.Thread(target=flood, daemon=True).start()
+        elif "id" in message:
+            answer(message)
+
+
+main()
