@@ -3,6 +3,7 @@
 The SDK runs on anyio, so its task groups live in the task that enters here, and its cancelling is trio's.
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, cast
@@ -37,6 +38,10 @@ MOST_TOOLS = 1000
 """Tools that are taken from one server; what it lists after them is not read."""
 KEY = "greenroom/idempotency-key"
 """Under which name a call's `_meta` has its key."""
+# What the SDK logs goes where a program has logging go, and not to standard error if it has none.
+logging.getLogger("mcp").addHandler(logging.NullHandler())
+logging.getLogger("client").addHandler(logging.NullHandler())
+
 _CONNECT_S = 10.0
 _SEND_S = 30.0
 _LISTEN_AGAIN_S = 5.0
@@ -62,7 +67,7 @@ async def connected(
     async with trio.open_nursery() as nursery:
         tap = _Tap()
         client = Client(
-            tapped(_streams(settings, said), tap.ended.set),
+            tapped(_streams(settings, said), tap.end),
             mode="legacy" if plain else "auto",
             cache=None,
             message_handler=tap.hear,
@@ -114,7 +119,7 @@ class _Tap:
     """What a server says of itself: that its tools have changed, or that it has ended."""
 
     def __init__(self) -> None:
-        self.ended = trio.Event()
+        self._has_ended = False
         self._news = trio.Event()
 
     async def hear(self, message: ServerNotification | Exception) -> None:
@@ -125,11 +130,16 @@ class _Tap:
         """Have the server asked again what it has."""
         self._news.set()
 
+    def end(self) -> None:
+        """Have it known that nothing comes any more."""
+        self._has_ended = True
+        self._news.set()
+
     async def news(self) -> None:
-        """Wait for a doubt, or for the end."""
-        async with trio.open_nursery() as nursery:
-            for event in (self._news, self.ended):
-                nursery.start_soon(_first, event, nursery.cancel_scope)
+        """Wait for a doubt; raises `PeerGone` at the end."""
+        await self._news.wait()
+        if self._has_ended:
+            raise PeerGone("its connection ended")
         self._news = trio.Event()
 
     async def listen(self, client: Client) -> None:
@@ -150,11 +160,6 @@ class _Tap:
             except SubscriptionLost:
                 self.doubt()
             await trio.sleep(_LISTEN_AGAIN_S)
-
-
-async def _first(event: trio.Event, others: trio.CancelScope) -> None:
-    await event.wait()
-    others.cancel()
 
 
 class SdkPeer:
@@ -193,9 +198,8 @@ class SdkPeer:
 
     async def call(self, tool: str, arguments: dict[str, Any], key: str) -> str:
         try:
-            result = await self._client.call_tool(
-                tool, arguments, meta=cast("RequestParamsMeta", {KEY: key})
-            )
+            meta = cast("RequestParamsMeta", {KEY: key})
+            result = await self._client.call_tool(tool, arguments, meta=meta)
         except MCPError as error:
             self._tap.doubt()
             if error.code == CONNECTION_CLOSED:
@@ -210,8 +214,6 @@ class SdkPeer:
 
     async def changed(self) -> None:
         await self._tap.news()
-        if self._tap.ended.is_set():
-            raise PeerGone("its connection ended")
 
 
 def _short(error: ValidationError) -> str:

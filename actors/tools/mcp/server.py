@@ -19,6 +19,8 @@ LOOK_S = 60.0
 """How often a server that says nothing is asked what it has, and so whether it is there at all."""
 GAP_S = 0.5
 """What lies between two looks at least, however often a server says that its tools have changed."""
+JUST_NOW_S = 1.0
+"""What a server has said so long before its end may be the reason for it."""
 LONGEST_WHY = 500
 """Characters of a reason that go into a log or to a model."""
 
@@ -44,6 +46,7 @@ class Server(Actor[Connect]):
         self._settings = standing.settings
         self._connection = connection
         self._last_words = ""
+        self._said_at = -math.inf
 
     async def on_start(self) -> None:
         self.ref.tell(Connect())
@@ -69,7 +72,7 @@ class Server(Actor[Connect]):
             why = reason(error)
         if not has_begun:
             self._standing.plain = not self._standing.plain
-        if self._last_words:
+        if trio.current_time() < self._said_at + JUST_NOW_S:
             why = f"{why}; its last words: {self._last_words}"
         self._standing.lost(why)
         raise ServerLost(self._settings.name, why)
@@ -98,7 +101,8 @@ class Server(Actor[Connect]):
 
     def _hear(self, line: str) -> None:
         self._last_words = line[:LONGEST_WHY]
-        self.log.info("mcp.stderr", server=self._settings.name, line=self._last_words)
+        self._said_at = trio.current_time()
+        self.log.debug("mcp.stderr", server=self._settings.name, line=self._last_words)
 
 
 def reason(error: BaseException) -> str:
