@@ -119,7 +119,7 @@ class _Tap:
     """What a server says of itself: that its tools have changed, or that it has ended."""
 
     def __init__(self) -> None:
-        self._has_ended = False
+        self.has_ended = False
         self._news = trio.Event()
 
     async def hear(self, message: ServerNotification | Exception) -> None:
@@ -132,13 +132,13 @@ class _Tap:
 
     def end(self) -> None:
         """Have it known that nothing comes any more."""
-        self._has_ended = True
+        self.has_ended = True
         self._news.set()
 
     async def news(self) -> None:
         """Wait for a doubt; raises `PeerGone` at the end."""
         await self._news.wait()
-        if self._has_ended:
+        if self.has_ended:
             raise PeerGone("its connection ended")
         self._news = trio.Event()
 
@@ -168,6 +168,10 @@ class SdkPeer:
     def __init__(self, client: Client, tap: _Tap) -> None:
         self._client = client
         self._tap = tap
+
+    @property
+    def is_gone(self) -> bool:
+        return self._tap.has_ended
 
     async def tools(self) -> Sequence[Listed]:
         if self._client.server_capabilities.tools is None:

@@ -24,6 +24,11 @@ class PeerGone(Exception):  # noqa: N818 - a state of the other end, like the ke
 class Peer(Protocol):
     """An MCP server that has been greeted."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection has ended."""
+        ...
+
     async def tools(self) -> Sequence[Listed]:
         """Ask what it has; raises `PeerGone`."""
         ...

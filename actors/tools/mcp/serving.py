@@ -75,6 +75,10 @@ async def open_servers(
     Raises:
         ValueError: two have one name.
     """
+    names = [settings.name for settings in servers]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two MCP servers are named {name!r}; each needs a name of its own")
     standings: dict[str, Standing] = {}
     refs: dict[str, Ref[Connect]] = {}
     for settings in servers:

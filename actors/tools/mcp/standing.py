@@ -30,6 +30,11 @@ class Line:
         self._room = trio.CapacityLimiter(most)
 
     @property
+    def is_gone(self) -> bool:
+        """Whether it has ended, and nobody has said so yet."""
+        return self._peer.is_gone
+
+    @property
     def is_busy(self) -> bool:
         """Whether a call is under way."""
         return self._room.borrowed_tokens > 0
@@ -157,6 +162,8 @@ class Standing:
         return work
 
     async def _line_to_call(self) -> Line:
+        if self._line is not None and self._line.is_gone:
+            self.down()
         if self._line is None:
             with trio.move_on_after(WAITED_FOR_S):
                 await self._is_up.wait()

@@ -53,6 +53,6 @@ async def learn(name: str, ctx: Context) -> str:
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         app = server.streamable_http_app(stateless_http="stateless" in sys.argv)
-        uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", timeout_graceful_shutdown=1)
+        uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
     else:
         server.run("stdio")

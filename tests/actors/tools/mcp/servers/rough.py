@@ -2,8 +2,7 @@
 
 It starts at once, and does what no decent server does. Its first argument says what it is like:
 "well", "strict" (ends if the first request is no handshake), "mute" (never answers), "broken" (ends
-with a word), "lost" (lists its tools the first time only), "flood" (says again and again that its tools
-have changed). What it is told is written to its standard error.
+with a word), "flood" (says again and again that its tools have changed).
 """
 
 import json
@@ -18,20 +17,18 @@ Json = dict[str, Any]
 
 KIND = sys.argv[1] if len(sys.argv) > 1 else "well"
 TOOLS = ["echo", "pid", "hang", "die", "add", "fail", "odd", "rich", "env", "noisy", "slow"]
+TOOLS += ["hung", "cancelled"]
 PAGE = 4
 
 writing = threading.Lock()
+hung: list[object] = []
 cancelled: list[object] = []
-lists = 0
 
 
 def send(message: Json) -> None:
     with writing:
-        print(json.dumps({"jsonrpc": "2.0"} | message), flush=True)
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        sys.stdout.write(json.dumps({"jsonrpc": "2.0"} | message) + "\n")
+        sys.stdout.flush()
 
 
 def text(what: object) -> Json:
@@ -44,8 +41,6 @@ def definition(name: str) -> Json:
 
 
 def page(params: Json) -> Json:
-    global lists
-    lists += 1
     begin = int(params.get("cursor") or 0)
     found: Json = {"tools": [definition(name) for name in TOOLS[begin : begin + PAGE]]}
     if begin + PAGE < len(TOOLS):
@@ -64,8 +59,8 @@ def die(_: Json) -> Json:
 
 
 def noisy(arguments: Json) -> Json:
-    print("this is no JSON", flush=True)
-    say("a line of its log")
+    sys.stdout.write("this is no JSON\n\n[]\n")
+    sys.stderr.write("a line of its log\n")
     return text(arguments.get("text"))
 
 
@@ -94,6 +89,8 @@ WORKS: dict[str, Callable[[Json], Json]] = {
     "env": lambda arguments: text(os.environ.get(arguments["text"])),
     "noisy": noisy,
     "slow": slow,
+    "hung": lambda _: text(json.dumps(hung)),
+    "cancelled": lambda _: text(json.dumps(cancelled)),
 }
 
 
@@ -106,11 +103,9 @@ def answer(message: Json) -> None:
             "serverInfo": {"name": "rough", "version": "1"},
         }
     elif method == "tools/list":
-        if KIND == "lost" and lists >= (len(TOOLS) + PAGE - 1) // PAGE:
-            return
         result = page(params)
     elif method == "tools/call" and params["name"] == "hang":
-        say(f"hangs {message['id']}")
+        hung.append(message["id"])
         return
     elif method == "tools/call" and params["name"] in WORKS:
         result = WORKS[params["name"]](params.get("arguments") or {})
@@ -136,7 +131,7 @@ def main() -> None:
         if KIND == "strict" and number == 0 and message["method"] != "initialize":
             sys.exit(f"{message['method']} is no handshake")
         if message["method"] == "notifications/cancelled":
-            say(f"cancelled {message['params']['requestId']}")
+            cancelled.append(message["params"]["requestId"])
         elif message["method"] == "notifications/initialized" and KIND == "flood":
             threading.Thread(target=flood, daemon=True).start()
         elif "id" in message:
