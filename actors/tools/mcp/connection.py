@@ -86,7 +86,7 @@ def _streams(
         case Stdio() as stdio:
             return _child(stdio, said)
         case Http() as http:
-            return _over_http(http, settings.max_concurrent)
+            return _over_http(http, said, settings.max_concurrent)
 
 
 @asynccontextmanager
@@ -103,13 +103,20 @@ async def _child(stdio: Stdio, said: Callable[[str], None]) -> AsyncGenerator[St
 
 
 @asynccontextmanager
-async def _over_http(http: Http, most_calls: int) -> AsyncGenerator[Streams]:
+async def _over_http(
+    http: Http, said: Callable[[str], None], most_calls: int
+) -> AsyncGenerator[Streams]:
+    async def note(response: httpx2.Response) -> None:
+        if response.status_code >= 400 and response.request.method == "POST":
+            said(f"HTTP {response.status_code} {response.reason_phrase}")  # the SDK does not say it
+
     client = httpx2.AsyncClient(
         headers={name: value.reveal() for name, value in http.headers.items()},
         # Answers may take as long as calls may, which their callers bound.
         timeout=httpx2.Timeout(_CONNECT_S, read=None, write=_SEND_S, pool=None),
         limits=httpx2.Limits(max_connections=most_calls + 8),
         verify=shared_context(),
+        event_hooks={"response": [note]},
     )
     async with client, streamable_http_client(http.url, http_client=client) as streams:
         yield streams
