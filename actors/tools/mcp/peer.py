@@ -54,5 +54,5 @@ class Connection(Protocol):
     def __call__(
         self, settings: McpServer, *, plain: bool, said: Callable[[str], None]
     ) -> AbstractAsyncContextManager[Peer]:
-        """Return the connection; `said` is given what the server writes to its standard error, or refuses."""
+        """Return the connection; `said` is told what else the server says: its errors, its refusals."""
         ...

@@ -135,6 +135,9 @@ async def answering(answer: bytes) -> AsyncGenerator[tuple[str, list[bytes]]]:
         with suppress(trio.BrokenResourceError):
             heard.append(await stream.receive_some(65536))
             await stream.send_all(answer)
+            await stream.send_eof()
+            while await stream.receive_some():
+                pass
         await stream.aclose()
 
     async with trio.open_nursery() as nursery:
