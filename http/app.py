@@ -17,6 +17,8 @@ from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
+from greenroom.http.mcp_server import PATH as MCP_PATH
+from greenroom.http.mcp_server import McpEndpoint
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
 from greenroom.http.sessions import ROOT, Sessions
@@ -39,6 +41,7 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
     sessions = Sessions(house, gateway, authenticator, log)
+    mcp = McpEndpoint(house, gateway, authenticator, log)
     routes = cast("App", quart)
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +49,8 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
             await completions(scope, receive, send)
         elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{ROOT}/"):
             await sessions(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == MCP_PATH:
+            await mcp(scope, receive, send)
         elif scope["type"] == "http":
             await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
         elif scope["type"] == "websocket":
