@@ -56,7 +56,7 @@ from greenroom.actors.settings import (
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.tools.tool import InnerTool
+from greenroom.actors.tools.tool import InnerTool, ToolHost
 from greenroom.actors.tools.toolbox import Toolbox, ToolPolicy
 from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.turn import (
@@ -457,6 +457,7 @@ async def set_stage(
     window: int | None = None,
     first_turn: int = 1,
     tools: Sequence[InnerTool] = (),
+    hosts: Sequence[ToolHost] = (),
     policy: ToolPolicy = ALL_TOOLS,
     bounds: Bounds = FAR,
 ) -> Stage:
@@ -480,9 +481,8 @@ async def set_stage(
     )
     upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
     windows = {} if window is None else {HERE: window}
-    surroundings = Surroundings(
-        upstreams, store or a_store(), trio.current_time, windows, {"main": (TheseTools(tools),)}
-    )
+    inner = {"main": (TheseTools(tools), *hosts)}
+    surroundings = Surroundings(upstreams, store or a_store(), trio.current_time, windows, inner)
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
     rooms = Rooms(agent, limits, surroundings)
     stage = Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)

@@ -127,7 +127,8 @@ async def test_what_is_not_there_is_refused() -> None:
         assert (await refusal(site, "resources/list"))["code"] == -32601
         for name in ("ask_nobody", "main", "ask_"):
             assert (await refusal(site, "tools/call", {"name": name}))["code"] == -32602
-        for params in ({}, [], None, {"name": 1}):
+        wrong: list[Any] = [{}, [], None, {"name": 1}]
+        for params in wrong:
             assert (await refusal(site, "tools/call", params))["code"] == -32602
 
 

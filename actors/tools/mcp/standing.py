@@ -17,7 +17,7 @@ from greenroom.actors.tools.tool import Call, InnerTool, ToolFailed, Work
 
 OFFERED_FOR_S = 60.0
 """How long the tools of a server that is down are still offered: as long as it may soon be back."""
-WAITED_FOR_S = 5.0
+WAITED_FOR_S = 10.0
 """How long a call waits for a server that is down."""
 
 
@@ -109,7 +109,7 @@ class Standing:
     def status(self) -> McpStatus:
         """Return how it is now."""
         names = tuple(tool.name for tool in self.tools())
-        is_up = self._line is not None
+        is_up = self._line is not None and not self._line.is_gone
         return McpStatus(self.settings.name, is_up, names, self._starts, self._trouble)
 
     async def settled(self) -> None:

@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import mcp.client.stdio
 import pytest
 import trio
 
@@ -204,6 +205,34 @@ async def test_closing_leaves_no_process_in_mid_call() -> None:
         assert not is_alive(pid)
 
 
+@pytest.fixture
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the SDK wait less long for processes that do not end."""
+    for name in ("PROCESS_TERMINATION_TIMEOUT", "FORCE_KILL_TIMEOUT", "_WRITER_FLUSH_TIMEOUT"):
+        monkeypatch.setattr(mcp.client.stdio, name, 0.1)
+
+
+@pytest.mark.usefixtures("_in_a_hurry")
+async def test_a_server_that_does_not_end_by_itself_is_killed() -> None:
+    async with running(rough("stubborn")) as servers:
+        pid = await pid_of(servers, "r")
+        with trio.fail_after(5):
+            await servers.close()
+        assert not is_alive(pid)
+
+
+@pytest.mark.usefixtures("_in_a_hurry")
+async def test_a_server_that_reads_nothing_holds_nobody() -> None:
+    async with running(rough("deaf", call_seconds=0.3)) as servers:
+        host = servers.hosts["r"]
+        with trio.fail_after(5):
+            async with trio.open_nursery() as nursery:
+                for _ in range(20):
+                    nursery.start_soon(partial(call, host, "r_echo", text="a" * 100_000))
+            assert await call(host, "r_echo", text="a") == "Error: too slow"
+            await servers.close()
+
+
 ORPHAN = """
 import sys, trio
 from tests.actors.tools.mcp.conftest import running
@@ -254,7 +283,7 @@ async def test_the_official_servers_tools_work_change_and_come_back(trouble: lis
             await trio.testing.wait_all_tasks_blocked(0.05)
             os.kill(pid, signal.SIGKILL)
         assert "ended while it was at it" in told[0]
-        await until(lambda: servers.status()[0].is_up)
+        await until(lambda: servers.status()[0].starts == 2)
         assert await pid_of(servers, "o") != pid
     assert trouble == LOST
     trouble.clear()

@@ -2,11 +2,13 @@
 
 It starts at once, and does what no decent server does. Its first argument says what it is like:
 "well", "strict" (ends if the first request is no handshake), "mute" (never answers), "broken" (ends
-with a word), "flood" (says again and again that its tools have changed).
+with a word), "flood" (says again and again that its tools have changed), "stubborn" (does
+not end when it should), "deaf" (reads nothing more once its tools are listed).
 """
 
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -124,6 +126,8 @@ def flood() -> None:
 def main() -> None:
     if KIND == "broken":
         sys.exit("I cannot find my configuration.")
+    if KIND == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for number, line in enumerate(sys.stdin):
         message = json.loads(line)
         if KIND == "mute":
@@ -136,6 +140,10 @@ def main() -> None:
             threading.Thread(target=flood, daemon=True).start()
         elif "id" in message:
             answer(message)
+        if KIND == "deaf" and (message.get("params") or {}).get("cursor") == "12":
+            break
+    while KIND in {"stubborn", "deaf"}:
+        time.sleep(1000)
 
 
 main()
