@@ -145,10 +145,11 @@ async def test_it_is_for_callers_with_the_secret() -> None:
 
 async def test_a_notification_is_accepted_without_an_answer() -> None:
     async with Site() as site:
-        for message in (
+        messages: list[Any] = [
             {"jsonrpc": "2.0", "method": "notifications/initialized"},
             {"jsonrpc": "2.0", "id": 1, "result": {}},
-        ):
+        ]
+        for message in messages:
             answer = await site.post(message, path="/mcp")
             assert (answer.status, answer.body) == (202, b"")
 

@@ -111,10 +111,10 @@ class Stage:
         if isinstance(peer, Exception):
             said("a word about it")
             raise peer
-        if isinstance(peer, float):
-            await trio.sleep(peer)
-        else:
+        if isinstance(peer, PlayedPeer):
             yield peer
+        else:
+            await trio.sleep(peer)
 
 
 @asynccontextmanager

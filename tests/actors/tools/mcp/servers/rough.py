@@ -18,8 +18,8 @@ from typing import Any
 Json = dict[str, Any]
 
 KIND = sys.argv[1] if len(sys.argv) > 1 else "well"
-TOOLS = ["echo", "pid", "hang", "die", "add", "fail", "odd", "rich", "env", "noisy", "slow"]
-TOOLS += ["hung", "cancelled"]
+TOOLS = ["echo", "pid", "hang", "die", "add", "fail", "odd", "rich", "env", "noisy", "slow",
+         "hung", "cancelled"]  # fmt: skip
 PAGE = 4
 
 writing = threading.Lock()
@@ -97,7 +97,9 @@ WORKS: dict[str, Callable[[Json], Json]] = {
 
 
 def answer(message: Json) -> None:
-    method, params = message["method"], message.get("params") or {}
+    method: str = message["method"]
+    params: Json = message.get("params") or {}
+    result: Json
     if method == "initialize":
         result = {
             "protocolVersion": params["protocolVersion"],
@@ -140,7 +142,7 @@ def main() -> None:
             threading.Thread(target=flood, daemon=True).start()
         elif "id" in message:
             answer(message)
-        if KIND == "deaf" and (message.get("params") or {}).get("cursor") == "12":
+        if KIND == "deaf" and (message.get("params") or Json()).get("cursor") == "12":
             break
     while KIND in {"stubborn", "deaf"}:
         time.sleep(1000)
