@@ -49,12 +49,12 @@ def unbegun(turn: TurnRequest, recording: Recording, failure: Failure, now: floa
     return TurnEnd(turn.id, _state(recording, failure), now, failure=failure)
 
 
-def outcome_of(end: TurnEnd) -> TurnEnded | Failure:
-    """Return what a turn's readers are told of its end."""
+def outcome_of(end: TurnEnd, answered: float | None = None) -> TurnEnded | Failure:
+    """Return what a turn's readers are told of its end; `answered` is when its model had ended."""
     if end.failure is not None:
         return end.failure
     assert end.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
-    return TurnEnded(end.reason, end.usage, end.cost, end.ended)
+    return TurnEnded(end.reason, end.usage, end.cost, end.ended, answered)
 
 
 def ended_by(whom: str) -> Failure:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from greenroom.actors.entries import (
+    UNNAMED,
     AssistantEntry,
     Content,
     TextPart,
@@ -88,7 +89,7 @@ def same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
                 _canonical(ours.content) == _canonical(theirs.content)
             )
         case ToolEntry(), ToolEntry():
-            return ours.call_id == theirs.call_id and (
+            return theirs.call_id in {ours.call_id, UNNAMED} and (
                 _canonical(ours.content) == _canonical(theirs.content)
             )
         case AssistantEntry(), AssistantEntry():
@@ -98,6 +99,9 @@ def same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
 
 
 def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
+    if theirs.speech is not None and not theirs.text:
+        # Its client has the sound's name in the transcript's place.
+        return ours.speech is not None and ours.speech.id == theirs.speech.id
     mine, yours = (ours.text or "").strip(), (theirs.text or "").strip()
     if ours.interrupted and not theirs.tool_calls:
         # How much of a cut answer reached its client is not known here.
@@ -110,7 +114,9 @@ def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
 
 
 def _same_call(ours: ToolCall, theirs: ToolCall) -> bool:
-    if (ours.id, ours.name, ours.kind) != (theirs.id, theirs.name, theirs.kind):
+    if (ours.name, ours.kind) != (theirs.name, theirs.kind):
+        return False
+    if theirs.id not in {ours.id, UNNAMED}:
         return False
     # What a client leaves out of a call, or adds to it, makes it no other one.
     if ours.arguments == theirs.arguments:

@@ -11,6 +11,7 @@ import msgspec
 from greenroom.actors.entries import (
     Entry,
     Prompt,
+    Sampling,
     SummaryEntry,
     SystemEntry,
     Tool,
@@ -34,6 +35,8 @@ from greenroom.actors.window import (
 
 TOLD = "What was said in this conversation before, in short:\n\n"
 """What a model is told before a summary."""
+
+_AS_IT_LIKES = Sampling()
 
 _SAFE_CHARACTERS = 3
 """Characters for a token, where a text has to fit whatever it is."""
@@ -138,7 +141,9 @@ class Draft:
             most = round(self._window * self.shortening.at)
             tokens = max(1, min(tokens, self._window - most))
             text = text[-max(most * _SAFE_CHARACTERS - len(before), 1) :]
-        sampling = msgspec.structs.replace(self._blank.sampling, max_tokens=tokens, stop=())
+        sampling = msgspec.structs.replace(
+            self._blank.sampling, max_tokens=tokens, stop=(), choices=1, top_logprobs=None
+        )
         return Prompt(self._blank.model, (UserEntry(_ORDER + before + text),), sampling=sampling)
 
     def with_summary(self, cut: Cut, text: str | None) -> "Draft":
@@ -220,17 +225,29 @@ class Draft:
         return self._estimate.scaled(longest) > self._longest_result
 
 
-def blank_of(turn: TurnRequest) -> Prompt:
-    """Return all of a turn's prompt but its entries."""
+def blank_of(turn: TurnRequest, sampling: Sampling = _AS_IT_LIKES) -> Prompt:
+    """Return all of a turn's prompt but its entries; `sampling` is what it has if it says nothing."""
     return Prompt(
         model=turn.route.model,
         entries=(),
         tools=turn.tools,
         tool_choice=turn.tool_choice,
         parallel_tool_calls=turn.parallel_tool_calls,
-        sampling=turn.sampling,
+        sampling=_filled(turn.sampling, sampling),
         extra=turn.extra,
     )
+
+
+def _filled(asked: Sampling, default: Sampling) -> Sampling:
+    """Return what is asked, and where that leaves something open, the default."""
+    if default == _AS_IT_LIKES:
+        return asked
+    silent = {
+        field: getattr(default, field)
+        for field in Sampling.__struct_fields__
+        if getattr(asked, field) == getattr(_AS_IT_LIKES, field)
+    }
+    return msgspec.structs.replace(asked, **silent)
 
 
 def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:

@@ -26,6 +26,10 @@ Part = TextPart | MediaPart
 Content = str | tuple[Part, ...]
 
 
+UNNAMED = ""
+"""The id of a call, and of its result, in a request of a client that has no ids: in no transcript."""
+
+
 class ToolCall(msgspec.Struct, frozen=True):
     """A model's wish to have a tool run.
 
@@ -72,10 +76,18 @@ class UserEntry(msgspec.Struct, frozen=True, tag="user"):
     inner: bool = False
 
 
+class Speech(msgspec.Struct, frozen=True):
+    """An answer that was spoken: its upstream's name of the sound, until `expires` (Unix seconds)."""
+
+    id: str
+    expires: int | None = None
+
+
 class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
     """What the model answered; `interrupted` marks a text that was cut off in the middle.
 
-    `keepsake` is what its upstream wants back; it is in no client's copy.
+    `keepsake` is what its upstream wants back; it is in no client's copy. Of `speech` the text is the
+    transcript, None where only its upstream has that.
     """
 
     text: str | None = None
@@ -83,6 +95,7 @@ class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
     refusal: str | None = None
     interrupted: bool = False
     keepsake: Keepsake | None = None
+    speech: Speech | None = None
 
 
 class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):
@@ -134,7 +147,11 @@ class ToolChoice(msgspec.Struct, frozen=True):
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a model draws its answer; None leaves a setting to the provider. `max_tokens` in tokens."""
+    """How a model draws its answer; None leaves a setting to the provider. `max_tokens` in tokens.
+
+    `choices` is how many answers are wanted. With `top_logprobs` each token is told with how likely it
+    was, and so many others in its place.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
@@ -143,6 +160,8 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     presence_penalty: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    choices: int = 1
+    top_logprobs: int | None = None
 
 
 class Prompt(msgspec.Struct, frozen=True):

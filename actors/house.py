@@ -9,23 +9,27 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
-from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
+from greenroom.actors.channels.embedding import Embedding
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
+from greenroom.actors.embedding import Vectors, embed
 from greenroom.actors.entries import UserEntry
 from greenroom.actors.errands.agenda import Agenda
 from greenroom.actors.errands.runner import Look, Runner, RunnerMessage
 from greenroom.actors.errands.tools import Doors, own_tools
 from greenroom.actors.errands.words import Wake
 from greenroom.actors.failure import TurnFailed
+from greenroom.actors.kit import NO_KIT, Kit
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
@@ -54,10 +58,11 @@ from greenroom.runtime import (
     System,
 )
 
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
-
-NO_HOSTS: Mapping[str, Sequence[ToolHost]] = MappingProxyType({})
 
 Connect = Callable[[ProviderSettings], Channel]
 
@@ -69,6 +74,10 @@ def connect_channel(settings: ProviderSettings) -> Channel:
             return ScriptedChannel()
         case "openai-completions" | "anthropic-messages" | "ollama":
             return HttpChannel(settings)
+
+
+def _with_hosts(kit: Kit, hosts: Sequence[ToolHost]) -> Kit:
+    return msgspec.structs.replace(kit, hosts=(*kit.hosts, *hosts)) if hosts else kit
 
 
 def new_id() -> str:
@@ -100,6 +109,7 @@ class House:
         rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
         providers: tuple[Ref[ProviderMessage], ...],
+        upstreams: Upstreams,
         store: Store,
         agenda: Agenda,
         clock: Callable[[], float],
@@ -108,8 +118,10 @@ class House:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
+        self._upstreams = upstreams
         self.actor_counts = counts
         self.archive = Archive(store, rooms)
+        self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
         self.agenda = agenda
         self._clock = clock
@@ -127,12 +139,10 @@ class House:
         connect: Connect = connect_channel,
         *,
         clock: Callable[[], float] = time.time,
-        hosts: Mapping[str, Sequence[ToolHost]] = NO_HOSTS,
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash.
 
-        `store` has to outlive the system; `clock` tells the time of day in Unix seconds; `hosts` are
-        where each agent's tools come from, by its id.
+        `store` has to outlive the system; `clock` tells the time of day in Unix seconds.
         """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
@@ -150,7 +160,9 @@ class House:
         agenda = Agenda(store.errands, clock)
         place = Doors()
         inner = {
-            agent.id: (*hosts.get(agent.id, ()), *own_tools(agent, agenda, place, clock))
+            agent.id: _with_hosts(
+                settings.kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
+            )
             for agent in settings.agents
         }
         surroundings = Surroundings(upstreams, store, clock, windows, inner, agenda)
@@ -165,6 +177,7 @@ class House:
             rooms,
             tuple(refs),
             tuple(providers.values()),
+            upstreams,
             store,
             agenda,
             clock,
@@ -183,6 +196,10 @@ class House:
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent, in any of its forms."""
         return self._selector.is_agent(model)
+
+    def agent_in(self, model: str) -> str | None:
+        """Return the agent that a model field names, if it does; raises `TurnFailed`."""
+        return self._selector.agent_in(model)
 
     def select(self, wish: Wish) -> Selection:
         """Resolve who answers, in which session, with which model.
@@ -231,6 +248,12 @@ class House:
             key = rooms.recent.session_of(turn.sender, selection.session)
             return rooms.passing.address(key).stream(Submit(turn))
         return rooms.sessions.address(selection.session).stream(Submit(turn))
+
+    async def embed(
+        self, selection: Selection, wanted: Embedding, log: "FilteringBoundLogger"
+    ) -> Vectors:
+        """Have the selected model embed; raises `TurnFailed`."""
+        return await embed(self._upstreams, selection.route, wanted, log)
 
     # Turns that come from inside
 
@@ -281,7 +304,7 @@ class House:
         """
         *others, last = ways
         known = self._rooms[last.selection.agent].firsts.find(last.turn.sender)
-        if known is None:
+        if known is None or last.turn.follows != "":
             return tuple(ways)
         before = msgspec.structs.replace(last.selection, session=known)
         return (*others, Way(before, last.turn), last)

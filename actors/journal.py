@@ -170,6 +170,7 @@ class Journal:
             keep_to=planned.past.keep_to(plan),
             added=plan.added,
             request=turn.request,
+            metadata=turn.metadata,
         )
         if self._store is not None:
             self._fence = await self._store.accept(

@@ -117,7 +117,8 @@ class Ledger:
             sent, appends=turn.appends, fork=fork, instead_of=item.instead_of
         )
         if item.accepted is None:
-            await journal.accept(turn, planned, now, lasts=KEY_LASTS_S if turn.once else None)
+            lasts = KEY_LASTS_S if turn.once else turn.lasts
+            await journal.accept(turn, planned, now, lasts=lasts)
         return Running(item, planned)
 
     async def end(
@@ -128,7 +129,7 @@ class Ledger:
         end = end_of(item.turn, planned.plan.added, item.recording, failure, cost=cost, now=now)
         stands = bool(end.entries) or planned.past.keeps_summary(planned.plan)
         cut = await self._journal.end(planned, end)
-        return Closed(outcome_of(end), stands, cut)
+        return Closed(outcome_of(end, item.recording.answered), stands, cut)
 
     async def end_unbegun(self, item: Item, why: Failure, now: float) -> None:
         """Append the end of a turn that never ran, if its acceptance is there."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from greenroom.actors.channels.rate_limits import reached
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.journal import Planned
 from greenroom.actors.known import Verdict, is_same, recall_unended
@@ -96,6 +97,7 @@ class Line:
                 "Try again later.",
                 code="session_queue_full",
                 retry_after=_RETRY_AFTER_S,
+                limits=reached(self._most, _RETRY_AFTER_S),
             )
 
     def busy(self, what: str) -> TurnFailed:

@@ -22,7 +22,8 @@ class Recording:
     """One turn's events, from its first on; `outcome` is set once they are kept.
 
     `steps` are what it has said and done before the `answer` that it is at. One that `waits` has ended
-    with the last of them, whose calls are the client's.
+    with the last of them, whose calls are the client's. `answered` is when the model had ended, by trio's
+    clock.
     """
 
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
@@ -38,11 +39,14 @@ class Recording:
         self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
         self.stopped: Failure | None = None
+        self.answered: float | None = None
         self.keeps = True
         self.outcome: TurnEnded | Failure | None = None
 
     @classmethod
-    def of(cls, started: TurnStarted, deltas: Deltas, outcome: TurnEnded | Failure) -> "Recording":
+    def of(
+        cls, started: TurnStarted | None, deltas: Deltas, outcome: TurnEnded | Failure
+    ) -> "Recording":
         """Return the recording of a turn that has ended."""
         made = cls()
         made.started = started
@@ -86,6 +90,11 @@ class Recording:
     def step(self, entry: AssistantEntry) -> None:
         """Take down an answer that is not the last one: its calls are worked off here."""
         self.steps.append(entry)
+        self._spent += self.answer.usage
+        self.answer = Answer()
+
+    def discard(self) -> None:
+        """Take it that the answer is none, though it took tokens."""
         self._spent += self.answer.usage
         self.answer = Answer()
 

@@ -6,35 +6,32 @@ nothing is switched. Calls are kept before any of them is begun, and each result
 a crash leaves no doubt about which tools may have done something.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 import trio
 
+from greenroom.actors.acting import Acting, Equipment
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.calling import Bill, Caller, Upstreams
-from greenroom.actors.channels.channel import Deltas, FinishReason, TextDelta
+from greenroom.actors.channels.channel import Deltas, FinishReason, Notes, TextDelta
 from greenroom.actors.channels.upstream_errors import TOO_LONG
 from greenroom.actors.closing import store_failure
-from greenroom.actors.copies import BETWEEN_STEPS
 from greenroom.actors.draft import Draft
 from greenroom.actors.entries import (
     AssistantEntry,
+    Prompt,
     SummaryEntry,
-    ToolCall,
-    ToolEntry,
     TranscriptEntry,
+    UserEntry,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.output import MOST_REPAIRS, repair, response_format
 from greenroom.actors.recording import LEFT, Recording
-from greenroom.actors.settings import Bounds
-from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.summing import sum_up
 from greenroom.actors.telling import Telling
 from greenroom.actors.tools.tool import InnerTool
-from greenroom.actors.tools.toolbox import Toolbox
-from greenroom.actors.tools.working import Workshop
 from greenroom.actors.turn import Progress, Route, Served, TurnEvent, TurnRequest, TurnStarted
 from greenroom.actors.window import Cut
 from greenroom.runtime import Actor, Message, StreamPort
@@ -55,20 +52,6 @@ class SummedUp(msgspec.Struct, frozen=True):
 
     entries: int
     summary: SummaryEntry
-
-
-class Equipment(msgspec.Struct, frozen=True):
-    """What a run works with: its session's tools, bounds, and journal.
-
-    `keep` makes durable what the turn has done; it raises `StoreFailed` or `Fenced`. `ask_person` has a
-    person asked whether a call of this turn may be made, and returns what that is called.
-    """
-
-    session: SessionName
-    toolbox: Toolbox
-    bounds: Bounds
-    keep: Callable[[Sequence[TranscriptEntry]], Awaitable[None]]
-    ask_person: Callable[[ToolCall], Awaitable[str]]
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -107,7 +90,9 @@ class Run(Actor[Begin]):
         self._turn = turn
         self._attempts = Attempts(turn.route, turn.fallbacks, upstreams.random)
         self._equipment = equipment
-        self._telling = Telling(turn.tools)
+        self._telling = Telling(turn.tools, withholds=equipment.kit.output is not None)
+        self._acting = Acting(turn, equipment, recording, self._telling, port)
+        self._repairs: list[TranscriptEntry] = []
         self._has_begun = False
         self._draft = draft
         self._upstreams = upstreams
@@ -118,6 +103,8 @@ class Run(Actor[Begin]):
         self._bill = Bill()
         self._summed_up: SummedUp | None = None
         self._guessed = 0
+        self._called = 0.0
+        self._limits: dict[str, str] = {}
 
     async def receive(self, message: Begin) -> None:
         recording = self._recording
@@ -126,6 +113,8 @@ class Run(Actor[Begin]):
             with trio.move_on_after(self._time_limit) as limit:
                 try:
                     failure = await self._work(Caller(self._upstreams, self._bill, self.log))
+                    if failure is None:
+                        await self._acting.release()
                 except (StoreFailed, Fenced) as error:
                     failure = store_failure(error).failure
             if limit.cancelled_caught:
@@ -141,7 +130,7 @@ class Run(Actor[Begin]):
         """Have the model answer until it calls no more tools of ours."""
         recording = self._recording
         answers = 0
-        await self._open()
+        await self._acting.open(self.log)
         while True:
             tools = self._equipment.toolbox.tools()
             if failure := self._equip(tools, first=not answers):
@@ -149,15 +138,19 @@ class Run(Actor[Begin]):
             if failure := await self._answer(caller):
                 return failure
             answers += 1
-            said = recording.answer
-            calls = said.entry().tool_calls
-            if said.reason is not FinishReason.TOOL_CALLS or not self._inner(calls):
-                return None
+            said = recording.answer.entry()
+            is_calling = recording.answer.reason is FinishReason.TOOL_CALLS
+            if not is_calling or not self._acting.inner(said.tool_calls):
+                if await self._has_its_form(said):
+                    return None
+                if len(self._repairs) > 2 * MOST_REPAIRS:
+                    return _formless(self._turn.route)
+                continue
             if limit := self._limit(answers):
                 await self._end_at(limit)
                 return None
-            await self._act(said.entry(), tools)
-            if len(self._inner(calls)) < len(calls):
+            await self._acting.act(said, tools, self.log)
+            if len(self._acting.inner(said.tool_calls)) < len(said.tool_calls):
                 recording.wait()
                 return None
 
@@ -167,11 +160,13 @@ class Run(Actor[Begin]):
         attempts = self._attempts = Attempts(
             self._turn.route, self._turn.fallbacks, self._upstreams.random
         )
+        hooks = self._equipment.kit.hooks
         await self._shorten(self._draft.due(), caller, self._turn.route)
-        deadline = trio.current_time() + self._upstreams.patience
+        self._called = trio.current_time()
+        deadline = self._called + self._upstreams.patience
         while True:
             route = attempts.begin()
-            prompt = self._draft.prompt()
+            prompt = await self._prompt()
             self._guessed = self._draft.size()
 
             async def take(deltas: Deltas, route: Route = route) -> None:
@@ -179,8 +174,11 @@ class Run(Actor[Begin]):
 
             left = deadline - trio.current_time()
             first_by = deadline - left * (1 - _SHARE) if attempts.has_others else deadline
-            made = await caller.call(route, prompt, take, first_by=first_by)
+            made = await caller.call(route, prompt, take, first_by=first_by, hear=self._hear)
+            self._recording.answered = trio.current_time()
             failure = made.failure
+            if failure is None and hooks is not None:
+                await hooks.after_model(self._recording.answer.entry())
             if failure is None or self._has_begun:
                 return failure
             if failure.code == TOO_LONG and self._summed_up is None:
@@ -204,14 +202,33 @@ class Run(Actor[Begin]):
                 case Again(_, seconds):
                     await trio.sleep(seconds)
 
+    async def _prompt(self) -> Prompt:
+        """Return what the model is shown now."""
+        kit, prompt = self._equipment.kit, self._draft.prompt()
+        if kit.output is not None:
+            extra = {**prompt.extra, "response_format": response_format(kit.output)}
+            prompt = msgspec.structs.replace(prompt, extra=extra)
+        return prompt if kit.hooks is None else await kit.hooks.before_model(prompt)
+
     # What the model says
+
+    def _hear(self, notes: Notes) -> None:
+        self._limits = notes.limits
 
     async def _take(self, deltas: Deltas, route: Route) -> None:
         recording = self._recording
         self._has_begun = True
         if recording.started is None:
             turn, served = self._turn, Served(route, self._attempts.count)
-            event = TurnStarted(turn.id, served, turn.model, turn.created, self._ahead)
+            event = TurnStarted(
+                turn.id,
+                served,
+                turn.model,
+                turn.created,
+                self._ahead,
+                self._limits,
+                self._called,
+            )
             recording.start(event)
             if self._port is not None:
                 await self._port.send(event)
@@ -231,70 +248,21 @@ class Run(Actor[Begin]):
     def _equip(self, tools: Mapping[str, InnerTool], *, first: bool) -> Failure | None:
         """Have the next prompt offer the tools that there are now; a client forces only the first."""
         turn, steps = self._turn, self._recording.steps
-        if not tools and not steps:
+        if not tools and not steps and not self._repairs:
             return None
         if clash := next((tool.name for tool in turn.tools if tool.name in tools), None):
             what = f"The agent has a tool named {clash!r} of its own; give yours another name."
             return Failure(FailureKind.INVALID_REQUEST, what, param="tools")
+        if tools and turn.sampling.choices > 1:
+            what = "`n` must be 1: this agent has tools of its own, and goes on with what they find."
+            return Failure(FailureKind.INVALID_REQUEST, what, param="n")
         choice = turn.tool_choice
         if not first and choice is not None and choice.mode != "none":
             choice = None
         offered = (*turn.tools, *(tool.shown() for tool in tools.values()))
-        self._draft = self._draft.going_on(steps, offered, choice)
+        self._draft = self._draft.going_on((*steps, *self._repairs), offered, choice)
         self._telling.begin(tools.keys())
         return None
-
-    def _inner(self, calls: Sequence[ToolCall]) -> list[ToolCall]:
-        return [call for call in calls if self._telling.is_inner(call.name)]
-
-    async def _open(self) -> None:
-        """Make the calls that the turn begins with."""
-        turn = self._turn
-        if not turn.calls:
-            return
-        await self._keep_step(AssistantEntry(None, turn.calls))
-        for result in turn.results:
-            await self._keep_result(result)
-        known = {result.call_id for result in turn.results}
-        calls = [call for call in turn.calls if call.id not in known]
-        tools = self._equipment.toolbox.tools()
-        await self._workshop().work(calls, tools, self._keep_result, are_approved=True)
-
-    async def _act(self, said: AssistantEntry, tools: Mapping[str, InnerTool]) -> None:
-        """Work off those of an answer's calls that are ours."""
-        inner = {call.id for call in self._inner(said.tool_calls)}
-        calls = tuple(
-            msgspec.structs.replace(call, inner=call.id in inner) for call in said.tool_calls
-        )
-        await self._keep_step(msgspec.structs.replace(said, tool_calls=calls))
-        ours = [call for call in calls if call.inner]
-        await self._workshop().work(ours, tools, self._keep_result)
-
-    def _workshop(self) -> Workshop:
-        turn = self._turn
-        return Workshop(self._equipment.session, turn.id, turn.chain, self._park, self.log)
-
-    async def _keep_step(self, step: AssistantEntry) -> None:
-        await self._equipment.keep((step,))
-        self._recording.step(step)
-
-    async def _keep_result(self, result: ToolEntry) -> None:
-        await self._equipment.keep((result,))
-        self._recording.did(result)
-
-    async def _park(self, call: ToolCall) -> str:
-        """Have a person asked about a call, and tell the client of it in words."""
-        try:
-            name = await self._equipment.ask_person(call)
-        except TurnFailed as failed:
-            return f"Error: this needs a person's approval, which cannot be asked for: {failed}"
-        note = f"[Approval {name} is needed: {call.name} {call.arguments}]{BETWEEN_STEPS}"
-        self._telling.pause()
-        await self._tell((TextDelta(note),))
-        return (
-            f"This needs a person's approval, which was asked for as {name}. Nothing was done yet. You "
-            "will be told once it is decided; until then tell the user that it waits."
-        )
 
     def _limit(self, answers: int) -> str | None:
         """Return which of its bounds the turn has reached, if it has."""
@@ -314,15 +282,21 @@ class Run(Actor[Begin]):
         note = TextDelta(f"[This turn has ended at its limit of {limit}.]")
         before = bool(recording.answer.entry().text)
         recording.answer.end_early()
-        await self._tell((TextDelta("\n\n"), note) if before else (note,))
+        await self._acting.tell((TextDelta("\n\n"), note) if before else (note,))
 
-    async def _tell(self, words: Deltas) -> None:
-        """Have words of our own be part of the next answer, or of the one that ends with them."""
-        told = self._telling.told(words)
-        if self._port is not None:
-            await self._port.send(Progress(told))
-        self._recording.answer.take(words)
-        self._recording.add(told)
+    async def _has_its_form(self, said: AssistantEntry) -> bool:
+        """Say whether an answer is one; if it has not its form, have the model told so."""
+        output, recording = self._equipment.kit.output, self._recording
+        if output is None or recording.answer.reason is not FinishReason.STOP or said.tool_calls:
+            return True
+        problem = output.problem(said.text or "")
+        if problem is None:
+            return True
+        self.log.info("run.formless", problem=problem)
+        self._repairs += (said, UserEntry(repair(problem)))
+        self._telling.withdraw()
+        recording.discard()
+        return False
 
     # What the model is not shown any more
 
@@ -343,3 +317,11 @@ class Run(Actor[Begin]):
         assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
         self._summed_up = SummedUp(cut.upto, self._draft.summary)
         return True
+
+
+def _formless(route: Route) -> Failure:
+    return Failure(
+        FailureKind.UPSTREAM_ERROR,
+        f"'{route}' did not give an answer of the form that is needed, asked {MOST_REPAIRS + 1} times.",
+        code="invalid_output",
+    )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, assert_never
 
+from greenroom.actors.acting import Equipment
 from greenroom.actors.changes import change
 from greenroom.actors.closing import (
     ended_by,
@@ -17,7 +18,7 @@ from greenroom.actors.closing import (
     store_failure,
 )
 from greenroom.actors.draft import Draft, blank_of, split
-from greenroom.actors.entries import SystemEntry, ToolCall
+from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.follower import Follow, Follower
 from greenroom.actors.journal import CRASHED, Journal, Planned
@@ -26,7 +27,7 @@ from greenroom.actors.ledger import Ledger
 from greenroom.actors.line import Item, Line
 from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.recording import LEFT, Recording, settle
-from greenroom.actors.run import Begin, Equipment, Run, RunResult, SummedUp
+from greenroom.actors.run import Begin, Run, RunResult
 from greenroom.actors.session_messages import (
     Annotate,
     Append,
@@ -91,7 +92,8 @@ class Session(Actor[SessionMessage]):
         self._agent = agent
         self._limits = limits
         self._surroundings = surroundings
-        self._toolbox = Toolbox(surroundings.hosts_of(agent.id), agent.tools)
+        self._kit = surroundings.kit_of(agent.id)
+        self._toolbox = Toolbox(self._kit.hosts, agent.tools)
         self._recent = recent
         name = SessionName(agent.id, key)
         self._journal = Journal(name, surroundings.store, passes=recent is not None)
@@ -303,6 +305,7 @@ class Session(Actor[SessionMessage]):
         self._line.running = running
         if not item.ahead:
             item.announce()
+        name, expires = self._journal.name, self._agent.approval_expires
         run = Run(
             turn,
             self._draft(turn, instructions, running.planned),
@@ -310,11 +313,12 @@ class Session(Actor[SessionMessage]):
             item.recording,
             item.port,
             Equipment(
-                self._journal.name,
+                name,
                 self._toolbox,
+                self._kit,
                 self._agent.bounds,
                 partial(self._journal.step, turn.id),
-                partial(self._ask_person, turn.id),
+                partial(self._surroundings.agenda.park, name, turn.id, expires),
             ),
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
@@ -326,7 +330,7 @@ class Session(Actor[SessionMessage]):
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
         summary, old = planned.past.shown(planned.plan)
         return Draft(
-            blank_of(turn),
+            blank_of(turn, self._agent.sampling),
             instructions,
             summary,
             old,
@@ -336,11 +340,6 @@ class Session(Actor[SessionMessage]):
             shortening=self._agent.shortening,
             whole=turn.whole,
         )
-
-    async def _ask_person(self, turn: str, call: ToolCall) -> str:
-        expires = self._agent.approval_expires
-        parked = await self._surroundings.agenda.park(self._journal.name, turn, expires, call)
-        return parked.id
 
     async def _close_turn(self, ending: Ending) -> None:
         running, self._line.running = self._line.running, None
@@ -366,14 +365,11 @@ class Session(Actor[SessionMessage]):
         if self._recent is not None and isinstance(closed.outcome, TurnEnded):
             self._recent.keep(item.turn.sender.fingerprint, item.recording, self._now())
         if result.summed_up is not None and closed.stands:
-            await self._compact(item.turn.id, result.summed_up)
-
-    async def _compact(self, turn: str, summed_up: SummedUp) -> None:
-        try:
-            await self._ledger.compact(turn, summed_up)
-        except (StoreFailed, Fenced) as error:
-            self.log.warning("session.not_compacted", error=str(error))
-            self._leave(store_failure(error))
+            try:
+                await self._ledger.compact(item.turn.id, result.summed_up)
+            except (StoreFailed, Fenced) as error:
+                self.log.warning("session.not_compacted", error=str(error))
+                self._leave(store_failure(error))
 
     async def _end_unbegun(self, item: Item, why: Failure) -> None:
         """End a turn that never ran: in the journal, if that has it, and for its readers."""

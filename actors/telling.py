@@ -24,13 +24,18 @@ _NOT_TOLD = (Finish, Usage, Keepsake)
 
 
 class Telling:
-    """What one turn has told; `outer` are the client's own tools."""
+    """What one turn has told; `outer` are the client's own tools.
 
-    def __init__(self, outer: Collection[Tool]) -> None:
+    One that `withholds` tells nothing before it is released.
+    """
+
+    def __init__(self, outer: Collection[Tool], *, withholds: bool = False) -> None:
         self._outer = {tool.name for tool in outer}
         self._inner: Collection[str] = ()
         self._places: dict[int, int] = {}
         self._calls = 0
+        self._withholds = withholds
+        self._withheld: list[Delta] = []
         self._ending = ""
         self._break = False
 
@@ -50,11 +55,24 @@ class Telling:
 
     def told(self, deltas: Deltas) -> Deltas:
         """Return what the client is told of a batch."""
+        if self._withholds:
+            self._withheld += self._renumbered(deltas)
+            return ()
         if self._inner or self._break:
             return tuple(self._renumbered(deltas))
         if any(isinstance(delta, _NOT_TOLD) for delta in deltas):
             return tuple(delta for delta in deltas if not isinstance(delta, _NOT_TOLD))
         return deltas
+
+    def release(self) -> Deltas:
+        """Return what was withheld, which is told now."""
+        released, self._withheld = tuple(self._withheld), []
+        return released
+
+    def withdraw(self) -> None:
+        """Forget what was withheld."""
+        self._withheld = []
+        self._ending, self._break = "", False
 
     def _renumbered(self, deltas: Deltas) -> Iterator[Delta]:
         for delta in deltas:

@@ -14,6 +14,7 @@ import msgspec
 
 from greenroom.actors.copies import Shown, same, shown
 from greenroom.actors.entries import (
+    UNNAMED,
     AssistantEntry,
     ToolEntry,
     TranscriptEntry,
@@ -99,7 +100,7 @@ class Transcript:
             raise EarlierNeeded
         last = sent[-1].param if sent else "messages"
         waiting = _open_calls(self._entries, keep)
-        return Plan(keep, tuple(_joined(waiting, sent[matched:], last)))
+        return Plan(keep, tuple(_joined(waiting, sent[matched:], last, keep)))
 
     def append(self, sent: Sequence[Sent], *, complete: bool = True) -> Plan:
         """Plan the turn that adds all of `sent` behind what is here, whatever it repeats.
@@ -112,7 +113,7 @@ class Transcript:
         last = sent[-1].param if sent else "input"
         keep = len(self._entries)
         waiting = _open_calls(self._entries, keep)
-        return Plan(keep, tuple(_joined(waiting, sent, last, complete=complete)))
+        return Plan(keep, tuple(_joined(waiting, sent, last, keep, complete=complete)))
 
     def replace(self, keep: int, entries: Sequence[TranscriptEntry]) -> None:
         """Have `entries` follow the first `keep`, whatever followed them."""
@@ -186,28 +187,53 @@ def _is_interrupted(entry: TranscriptEntry) -> bool:
 
 
 def _joined(
-    waiting: list[str], new: Sequence[Sent], last: str, *, complete: bool = True
+    waiting: list[str], new: Sequence[Sent], last: str, start: int, *, complete: bool = True
 ) -> Iterator[TranscriptEntry]:
-    """Yield `new` with the results that the session's calls `waiting` are due.
+    """Yield `new`, from place `start` on, with the results that the session's calls `waiting` are due.
 
-    `last` is the end's place.
+    `last` is the end's place. A call without an id gets one, and a result without one is that of the
+    first call that waits: its client was told of no other.
     """
     from_session = bool(waiting)
-    for item in new:
-        match item.entry:
+    for place, item in enumerate(new, start):
+        entry = item.entry
+        match entry:
             case ToolEntry(call_id=call_id):
-                if call_id not in waiting:
+                unnamed = call_id == UNNAMED and bool(waiting)
+                found = waiting[0] if unnamed else call_id
+                if found not in waiting:
                     raise _no_such_call(item, call_id)
-                waiting.remove(call_id)
-            case UserEntry() | AssistantEntry() as entry:
+                waiting.remove(found)
+                yield msgspec.structs.replace(entry, call_id=found) if unnamed else entry
+                if unnamed:
+                    yield from _abandoned(waiting)
+                    waiting = []
+            case UserEntry() | AssistantEntry():
                 if waiting and not from_session:
                     raise _unanswered(item.param, waiting)
-                yield from (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in waiting)
-                calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
-                waiting, from_session = [call.id for call in calls], False
-        yield item.entry
+                yield from _abandoned(waiting)
+                waiting, from_session = [], False
+                if isinstance(entry, AssistantEntry):
+                    entry = _named(entry, place)
+                    waiting = [call.id for call in entry.tool_calls]
+                yield entry
     if waiting and complete:
         raise _unanswered(last, waiting)
+
+
+def _abandoned(calls: Sequence[str]) -> Iterator[ToolEntry]:
+    return (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in calls)
+
+
+def _named(entry: AssistantEntry, place: int) -> AssistantEntry:
+    """Return an answer whose call has an id: one that its place in the transcript gives it."""
+    if not any(call.id == UNNAMED for call in entry.tool_calls):
+        return entry
+    calls = tuple(
+        msgspec.structs.replace(call, id=f"call_function_{place}") if call.id == UNNAMED else call
+        for call in entry.tool_calls
+    )
+    return msgspec.structs.replace(entry, tool_calls=calls)
 
 
 def _open_calls(entries: Sequence[TranscriptEntry], upto: int) -> list[str]:

@@ -19,6 +19,9 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+BEGUN = "greenroom.begun"
+"""Where a scope has the moment at which its request came, by trio's clock."""
+
 JSON_TYPE = (b"content-type", b"application/json; charset=utf-8")
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
 SSE_HEADERS: tuple[Header, ...] = (
@@ -54,12 +57,13 @@ class Head:
 
 
 class Exchange(Head):
-    """A request and the answer to it."""
+    """A request and the answer to it; `begun` is when it came, by trio's clock."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope)
         self._receive = receive
         self._send = send
+        self.begun: float = scope.get(BEGUN, 0.0)
         self.started = False
         self._ended = False
         self._body_ended = False

@@ -87,6 +87,7 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     added: tuple[TranscriptEntry, ...]
     request: bytes | None = None
     steps: tuple[TranscriptEntry, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 class TurnEnd(msgspec.Struct, frozen=True):

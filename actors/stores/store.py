@@ -11,11 +11,12 @@ its end one and then each of its entries; a summary, a reset, an annotation and 
 of a fork go on from the `head` that it was forked at. Times are Unix seconds.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.answered import TurnPage, TurnQuery
 from greenroom.actors.stores.errands import Errands
 from greenroom.actors.stores.records import (
     AcceptedTurn,
@@ -189,6 +190,21 @@ class Store(Protocol):
 
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         """Find a turn by its id alone, with its deltas; a session goes before its restored copies."""
+        ...
+
+    async def turns(self, query: TurnQuery) -> TurnPage:
+        """Read a page of finished turns, with their deltas; of a turn and its restored copies, the turn.
+
+        Raises:
+            ValueError: `after` is no turn, or `limit` is below 1.
+        """
+        ...
+
+    async def label(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        """Give a turn other metadata; return whether there is such a turn.
+
+        It is no append: the session's owner is not asked, and its fence stays.
+        """
         ...
 
     async def until(self, name: SessionName, turn: str) -> int | None:

@@ -5,7 +5,7 @@ cancelling of the whole turn leaves calls without one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import trio
@@ -27,6 +27,14 @@ Park = Callable[[ToolCall], Awaitable[str]]
 """Has a person asked whether a call may be made; returns what the model is told meanwhile."""
 
 
+class Hooks(Protocol):
+    """Who looks on while tools are called; see `greenroom.actors.kit.Hooks`."""
+
+    async def before_tool(self, name: str, call: Call) -> None: ...
+
+    async def after_tool(self, name: str, call: Call, result: str) -> str: ...
+
+
 class Workshop:
     """Works off calls for one turn of a session; `chain` is as `Call` has it."""
 
@@ -37,12 +45,14 @@ class Workshop:
         chain: tuple[str, ...],
         park: Park,
         log: "FilteringBoundLogger",
+        hooks: Hooks | None = None,
     ) -> None:
         self._session = session
         self._turn = turn
         self._chain = chain
         self._park = park
         self._log = log
+        self._hooks = hooks
 
     async def work(
         self,
@@ -78,7 +88,7 @@ class Workshop:
         log = self._log.bind(tool=call.name, call=call.id)
         with trio.move_on_after(tool.seconds):
             try:
-                return shortened(await tool.work(given))
+                return shortened(await self._made(tool, given))
             except ToolFailed as failed:
                 log.info("tool.failed", error=str(failed))
                 return shortened(f"Error: {failed}")
@@ -88,6 +98,13 @@ class Workshop:
                 return "Error: the tool failed."
         log.warning("tool.timed_out", seconds=tool.seconds)
         return f"Error: the tool took longer than {tool.seconds:g} s."
+
+    async def _made(self, tool: InnerTool, call: Call) -> str:
+        hooks = self._hooks
+        if hooks is None:
+            return await tool.work(call)
+        await hooks.before_tool(tool.name, call)
+        return await hooks.after_tool(tool.name, call, await tool.work(call))
 
 
 def shortened(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `serve`, `agent`, `sessions`, `store`, `config`. Thin: arguments in, one call out.
+"""The command line: thin, arguments in and one call out.
 
 A user's mistake is one line on standard error and exit status 2; what was asked and failed is status 1.
 """
@@ -12,8 +12,10 @@ import trio
 
 from greenroom.actors.stores.store import CannotOpen
 from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
+from greenroom.http.cli.errands import errands
 from greenroom.http.cli.options import CONFIG_HELP, STORE_HELP, http_url, load_configuration
 from greenroom.http.cli.problem import Problem
+from greenroom.http.cli.program import with_program
 from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.cli.sessions import sessions
 from greenroom.http.cli.store import store
@@ -28,18 +30,21 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("program", required=False)
 @click.option("--config", "path", metavar="FILE", help=CONFIG_HELP)
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
 )
 @click.option("--store", "file", metavar="PATH", help=STORE_HELP)
-def serve(path: str | None, port: int | None, file: str | None) -> None:
-    """Run the gateway until SIGINT or SIGTERM.
+def serve(program: str | None, path: str | None, port: int | None, file: str | None) -> None:
+    """Run the gateway until SIGINT or SIGTERM, with the agents of PROGRAM, a Python file.
 
     Without a configuration file it starts on an embedded default: loopback only, a generated token,
     a scripted model that needs no key, and sessions in memory.
     """
     configuration = load_configuration(path, port, file)
+    if program is not None:
+        configuration = with_program(configuration, program)
     try:
         if not trio.run(serve_until_signalled, configuration):
             raise KeyboardInterrupt
@@ -108,6 +113,7 @@ def check(path: str | None) -> None:
     )
 
 
+cli.add_command(errands)
 cli.add_command(sessions)
 cli.add_command(store)
 

@@ -61,11 +61,28 @@ class HttpLimits(msgspec.Struct, frozen=True):
     max_json_depth: int = 64
 
 
+class ImageLimits(msgspec.Struct, frozen=True):
+    """Whether and how images are fetched that a request names by URL.
+
+    They are only where `allow_url` says so, from hosts of `url_allowlist` if it has any (a name, or
+    `*.` and a domain), at most `max_urls` a request, with `max_bytes` and `timeout` for all together.
+    """
+
+    allow_url: bool = False
+    url_allowlist: tuple[str, ...] = ()
+    max_urls: int = 8
+    max_bytes: int = 10 * 1024 * 1024
+    max_redirects: int = 3
+    timeout: float = 10.0
+    allowed_types: tuple[str, ...] = ("image/jpeg", "image/png", "image/gif", "image/webp")
+
+
 class Gateway(msgspec.Struct, frozen=True):
     """Where and how HTTP is served.
 
     `host` is an IP address; port 0 lets the system choose. `chat_completions` switches the
-    endpoint; with `session_from_user`, a request's `user` makes its session.
+    endpoint; with `session_from_user`, a request's `user` makes its session. `responses` and
+    `responses_from_user` are the same for responses, and the former for conversations, too.
     """
 
     host: str
@@ -75,6 +92,9 @@ class Gateway(msgspec.Struct, frozen=True):
     chat_completions: bool
     session_from_user: bool
     limits: HttpLimits
+    responses: bool = False
+    responses_from_user: bool = True
+    images: ImageLimits = ImageLimits()
 
 
 LogLevel = Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"]

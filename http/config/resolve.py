@@ -5,6 +5,7 @@ from pathlib import Path
 
 from greenroom.actors.settings import HouseSettings
 from greenroom.http.config import schema
+from greenroom.http.config.acting import Places
 from greenroom.http.config.agents import resolve_agents
 from greenroom.http.config.authentication import resolve_auth
 from greenroom.http.config.configuration import (
@@ -12,6 +13,7 @@ from greenroom.http.config.configuration import (
     FailureLimits,
     Gateway,
     HttpLimits,
+    ImageLimits,
     LogFormat,
     Logging,
 )
@@ -43,7 +45,7 @@ def resolve(
     folder.
     """
     gateway = _gateway(file.gateway, source, port, environ, findings)
-    house = _house(file, environ, findings)
+    house = _house(file, Places(source, home), environ, findings)
     store = resolve_store(file.store, source, environ, home, findings)
     logging = _logging(file.logging, findings)
     return Configuration(
@@ -69,8 +71,7 @@ def _gateway(
         gateway.http.limits,
         gateway.auth.rate_limit,
     )
-    if endpoints.responses.enabled:
-        findings.ignore(("gateway", "http", "endpoints", "responses", "enabled"))
+    images = endpoints.chat_completions.images
     return Gateway(
         host=host,
         port=resolve_port(gateway, port, environ, findings),
@@ -83,6 +84,8 @@ def _gateway(
         ),
         chat_completions=endpoints.chat_completions.enabled,
         session_from_user=endpoints.chat_completions.session_from_user,
+        responses=endpoints.responses.enabled,
+        responses_from_user=endpoints.responses.session_from_user,
         limits=HttpLimits(
             max_body_bytes=limits.max_body_bytes,
             body_timeout=limits.body_timeout_seconds,
@@ -91,12 +94,23 @@ def _gateway(
             shutdown=limits.shutdown_seconds,
             max_json_depth=limits.max_json_depth,
         ),
+        images=ImageLimits(
+            allow_url=images.allow_url,
+            url_allowlist=images.url_allowlist,
+            max_urls=images.max_urls,
+            max_bytes=images.max_bytes,
+            max_redirects=images.max_redirects,
+            timeout=images.timeout_ms / 1000,
+            allowed_types=images.allowed_mimes,
+        ),
     )
 
 
-def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) -> HouseSettings:
+def _house(
+    file: schema.File, places: Places, environ: Mapping[str, str], findings: Findings
+) -> HouseSettings:
     providers = resolve_providers(file.models.providers, environ, findings)
-    household = resolve_agents(file.agents, providers, findings)
+    household = resolve_agents(file.agents, providers, places, findings)
     return HouseSettings(
         agents=household.agents,
         default_agent=household.default,
@@ -105,6 +119,8 @@ def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) ->
         retention=resolve_retention(file.sessions.retention),
         names=resolve_names(file.models, providers, findings),
         patience=file.models.patience_seconds,
+        agent_defaults=household.defaults,
+        names_agents=household.names_agents,
     )
 
 

@@ -16,6 +16,7 @@ import structlog
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from greenroom.actors.acting import Equipment
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
@@ -42,9 +43,9 @@ from greenroom.actors.entries import (
     UserEntry,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.kit import NO_KIT, Kit
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.provider import Lease, Provider, ProviderMessage
-from greenroom.actors.run import Equipment
 from greenroom.actors.settings import (
     AgentSettings,
     Bounds,
@@ -53,10 +54,11 @@ from greenroom.actors.settings import (
     Retry,
     SessionLimits,
 )
+from greenroom.actors.stores.errands import Errand
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.tools.tool import InnerTool, ToolHost
+from greenroom.actors.tools.tool import InnerTool
 from greenroom.actors.tools.toolbox import Toolbox, ToolPolicy
 from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.turn import (
@@ -67,6 +69,7 @@ from greenroom.actors.turn import (
     TurnEnded,
     TurnEvent,
     TurnRequest,
+    TurnStarted,
 )
 from greenroom.actors.window import Estimate, measured
 from greenroom.runtime import Ref, System
@@ -338,12 +341,25 @@ async def keep_nothing(_: Sequence[TranscriptEntry]) -> None:
     """Have no journal."""
 
 
-async def ask_nobody(_: ToolCall) -> str:
+async def ask_nobody(_: ToolCall) -> Errand:
     """Have no person to ask."""
     raise AssertionError
 
 
-NO_TOOLS = Equipment(SessionName("main", "k"), Toolbox(), Bounds(), keep_nothing, ask_nobody)
+NO_TOOLS = Equipment(
+    SessionName("main", "k"), Toolbox(), NO_KIT, Bounds(), keep_nothing, ask_nobody
+)
+
+
+def untimed(event: TurnEvent) -> TurnEvent:
+    """An event without the times of its turn, of which no two are the same."""
+    match event:
+        case TurnStarted():
+            return msgspec.structs.replace(event, called=None)
+        case TurnEnded():
+            return msgspec.structs.replace(event, answered=None)
+        case _:
+            return event
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -425,7 +441,7 @@ class Stage:
         try:
             async with stream_of as stream:
                 async for event in stream:
-                    events.append(event)  # noqa: PERF401 - those before a failure count, too
+                    events.append(untimed(event))  # noqa: PERF401 - those before a failure count, too
         except TurnFailed as failed:
             return Outcome(tuple(events), failed.failure)
         return Outcome(tuple(events), None)
@@ -457,7 +473,7 @@ async def set_stage(
     window: int | None = None,
     first_turn: int = 1,
     tools: Sequence[InnerTool] = (),
-    hosts: Sequence[ToolHost] = (),
+    kit: Kit | None = None,
     policy: ToolPolicy = ALL_TOOLS,
     bounds: Bounds = FAR,
 ) -> Stage:
@@ -481,8 +497,13 @@ async def set_stage(
     )
     upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
     windows = {} if window is None else {HERE: window}
-    inner = {"main": (TheseTools(tools), *hosts)}
-    surroundings = Surroundings(upstreams, store or a_store(), trio.current_time, windows, inner)
+    surroundings = Surroundings(
+        upstreams,
+        store or a_store(),
+        trio.current_time,
+        windows,
+        {"main": kit or Kit((TheseTools(tools),))},
+    )
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
     rooms = Rooms(agent, limits, surroundings)
     stage = Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)

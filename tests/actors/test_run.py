@@ -35,6 +35,7 @@ from tests.actors.conftest import (
     draft_of,
     has_a_free_permit,
     turn_of,
+    untimed,
     user,
     words,
 )
@@ -81,7 +82,7 @@ class Stand:
     def events(self) -> list[TurnEvent]:
         events: list[TurnEvent] = []
         while (event := self.stream.receive_nowait()) is not None:
-            events.append(event)
+            events.append(untimed(event))
         return events
 
     def _note(self, ending: Ending) -> None:
@@ -122,7 +123,7 @@ async def test_the_start_is_told_once_the_model_has_begun(autojump_clock: MockCl
     async with a_system() as system:
         stand = await a_stand(system, 5.0, (TextDelta("a"),), 5.0, *words("b"))
         await stand.begin(system)
-        assert await anext(stand.stream) == STARTED
+        assert untimed(await anext(stand.stream)) == STARTED
         assert trio.current_time() == 5
 
 

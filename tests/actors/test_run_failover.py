@@ -28,7 +28,16 @@ from greenroom.actors.turn import (
 )
 from greenroom.runtime import Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
-from tests.actors.conftest import NO_TOOLS, PlayedChannel, Step, a_system, draft_of, user, words
+from tests.actors.conftest import (
+    NO_TOOLS,
+    PlayedChannel,
+    Step,
+    a_system,
+    draft_of,
+    untimed,
+    user,
+    words,
+)
 
 PROMPT = Prompt("?", (user("Hello"),))
 FIRST, SECOND = Route("first", "m"), Route("second", "n")
@@ -84,7 +93,7 @@ class Stand:
         await ref.stopped()
         events: list[TurnEvent] = []
         while leave_after is None and (event := stream.receive_nowait()) is not None:
-            events.append(event)
+            events.append(untimed(event))
         return Result(results[0], recording), events
 
 

@@ -357,4 +357,4 @@ def closed_house() -> House:
     store = a_store()
     nobody = Surroundings(upstreams, store, trio.current_time)
     rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
-    return House(settings, rooms, (), (), store, nobody.agenda, trio.current_time)
+    return House(settings, rooms, (), (), upstreams, store, nobody.agenda, trio.current_time)

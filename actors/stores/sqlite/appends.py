@@ -52,8 +52,8 @@ def accept(
         raise ValueError("only a session that does not exist yet can be forked")
     try:
         db.execute(
-            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, request) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, request, model, "
+            "metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 place.session,
                 place.first,
@@ -63,6 +63,8 @@ def accept(
                 added,
                 len(turn.added),
                 turn.request,
+                codec.listed_model(turn),
+                codec.encode_metadata(turn.metadata),
             ),
         )
     except sqlite3.IntegrityError:

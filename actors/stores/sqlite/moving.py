@@ -133,9 +133,8 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
     replay = codec.encode_deltas(end.deltas) if end is not None and end.deltas else None
     (id_,) = db.execute(
         "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, end_seq, end_entries, "
-        "state, ended, ending, replayable, request, steps, did) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "RETURNING id",
+        "state, ended, ending, replayable, request, model, metadata, steps, did) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             session,
             line.seq,
@@ -151,6 +150,8 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
             ending,
             None if end is None else replay is not None or line.forgotten,
             turn.request,
+            codec.listed_model(turn),
+            codec.encode_metadata(turn.metadata),
             steps,
             len(turn.steps),
         ),

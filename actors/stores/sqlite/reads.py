@@ -43,11 +43,13 @@ class TurnRow(NamedTuple):
     request: bytes | None
     steps: bytes | None
     did: int
+    metadata: str | None
 
 
 LAST_TURNS = 64
 """How many turns one that is tried again is looked for in."""
 
+TURN_COLUMNS = ", ".join(f"t.{name}" for name in TurnRow._fields)
 _TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
 
 
@@ -240,7 +242,9 @@ def _stored_turn(
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
     steps = () if row.steps is None else codec.decode_added(row.steps, row.did)
-    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added, row.request, steps)
+    return codec.decode_accepted(
+        row.accepted, row.turn, row.idempotency, added, row.request, row.metadata, steps
+    )
 
 
 def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:

@@ -50,6 +50,7 @@ _FIRST = (
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
     # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered
     # behind that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
+    # `model` is NULL where a turn is not listed among all; `metadata` is a JSON object, or NULL.
     # `request`, as a session's `attributes`, is an API's own, and nothing here reads it. Of an open turn
     # `steps` are the `did` entries that it has made so far.
     """
@@ -69,10 +70,13 @@ _FIRST = (
       ending BLOB,
       replayable INTEGER,
       request BLOB,
+      model TEXT,
+      metadata TEXT,
       steps BLOB,
       did INTEGER NOT NULL DEFAULT 0
     ) STRICT
     """,
+    "CREATE INDEX turn_with_metadata ON turn (id) WHERE metadata IS NOT NULL",
     "CREATE UNIQUE INDEX turn_by_seq ON turn (session, seq)",
     "CREATE UNIQUE INDEX turn_by_name ON turn (turn, session)",
     "CREATE INDEX turn_with_request ON turn (session) WHERE request IS NOT NULL",

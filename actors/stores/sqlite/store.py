@@ -4,7 +4,7 @@ It knows which verb writes and which reads, and nothing of tables, threads or fi
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.answered import TurnPage, TurnQuery
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -32,6 +33,7 @@ from greenroom.actors.stores.records import (
 from greenroom.actors.stores.sqlite import (
     appends,
     files,
+    finding,
     forgetting,
     listing,
     moving,
@@ -180,6 +182,9 @@ class SqliteStore:
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         return await self._readers.run(lambda db: reads.find_turn(db, turn))
 
+    async def turns(self, query: TurnQuery) -> TurnPage:
+        return await self._readers.run(lambda db: finding.page(db, query))
+
     async def until(self, name: SessionName, turn: str) -> int | None:
         return await self._readers.run(lambda db: reads.until(db, name, turn))
 
@@ -201,6 +206,9 @@ class SqliteStore:
         return await self._readers.run(
             lambda db: reads.transcript(db, name, after, before, limit, cut=cut)
         )
+
+    async def label(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        return await self._writer.run(lambda db: finding.label(db, name, turn, metadata))
 
     # Whole sessions
 

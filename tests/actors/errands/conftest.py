@@ -7,6 +7,7 @@ import trio
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.entries import Entry, TranscriptEntry
 from greenroom.actors.house import House
+from greenroom.actors.kit import Kit
 from greenroom.actors.settings import AgentSettings, HouseSettings, ProviderSettings, Retry
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
@@ -38,14 +39,15 @@ class Small:
             return self.channels[settings.id]
 
         retry = Retry(times=0)
+        kits = {agent.id: Kit((TheseTools(tools),)) for agent in agents}
         settings = HouseSettings(
             agents=agents,
             default_agent=agents[0].id,
+            kits=kits,
             providers=tuple(ProviderSettings(a.id, "scripted", retry=retry) for a in agents),
         )
-        hosts = {agent.id: (TheseTools(tools),) for agent in agents}
         self.house = await House.open(
-            system, settings, self.store, connect, clock=trio.current_time, hosts=hosts
+            system, settings, self.store, connect, clock=trio.current_time
         )
         return self
 

@@ -232,14 +232,10 @@ async def test_calls_of_both_kinds_in_one_answer() -> None:
         assert len(channel.prompts) == 1
         second = await stage.ask("k", ToolEntry("c2", "from outside"), tools=[OUTER])
     assert second.text == "Done."
-    assert await transcript_of(store) == [
-        user("a"),
-        inner_calls(*wished, text="Both."),
-        inner_result("c1"),
-        inner_result("c3"),
-        ToolEntry("c2", "from outside"),
-        said("Done."),
-    ]
+    kept = await transcript_of(store)
+    assert kept[:2] == [user("a"), inner_calls(*wished, text="Both.")]
+    assert set(kept[2:4]) == {inner_result("c1"), inner_result("c3")}
+    assert kept[4:] == [ToolEntry("c2", "from outside"), said("Done.")]
 
 
 async def test_a_client_that_sends_all_it_has_seen_goes_on_from_there() -> None:

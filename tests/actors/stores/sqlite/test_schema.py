@@ -110,7 +110,8 @@ def test_a_released_version_is_never_edited() -> None:
         ],
         "turn": [
             "id", "session", "seq", "turn", "idempotency", "accepted", "added", "adds", "end_seq",
-            "end_entries", "state", "ended", "ending", "replayable", "request", "steps", "did",
+            "end_entries", "state", "ended", "ending", "replayable", "request", "model", "metadata",
+            "steps", "did",
         ],
         "replay": ["turn", "ended", "body"],
         "entry": ["id", "session", "seq", "turn", "upto", "cut", "body"],

@@ -6,6 +6,7 @@ import signal
 import trio
 
 from greenroom.actors.entries import ToolEntry
+from greenroom.actors.kit import Kit
 from greenroom.actors.tools.mcp.serving import open_servers
 from greenroom.actors.tools.toolbox import ToolPolicy
 from tests.actors.conftest import PlayedChannel, a_system, set_stage, user, words
@@ -24,7 +25,7 @@ async def test_the_death_of_a_server_fails_calls_and_no_run(trouble: list[str]) 
         await servers.settled()
         host = servers.hosts["r"]
         policy = ToolPolicy(allow=("r_*",), deny=("r_env",))
-        stage = await set_stage(system, channel, store=store, hosts=[host], policy=policy)
+        stage = await set_stage(system, channel, store=store, kit=Kit((host,)), policy=policy)
         pid = int(await call(host, "r_pid"))
 
         async def kill() -> None:
