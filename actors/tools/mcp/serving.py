@@ -36,11 +36,20 @@ def _connected() -> "Connected":
 
 
 class McpServers:
-    """Servers that run, by name."""
+    """Some servers, by name: hosts of tools from the beginning on, which have some once they run.
 
-    def __init__(self, standings: Mapping[str, Standing], refs: Mapping[str, Ref[Connect]]) -> None:
-        self._standings = standings
-        self._refs = refs
+    Raises:
+        ValueError: two have one name.
+    """
+
+    def __init__(self, servers: Sequence[McpServer], connection: Connection = connect) -> None:
+        self._standings = {settings.name: Standing(settings) for settings in servers}
+        self._connection = connection
+        self._refs: list[Ref[Connect]] = []
+        names = [settings.name for settings in servers]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two MCP servers are named {name!r}; each needs its own name")
 
     @property
     def hosts(self) -> Mapping[str, ToolHost]:
@@ -51,6 +60,12 @@ class McpServers:
         """Return how each of them is."""
         return tuple(standing.status() for standing in self._standings.values())
 
+    async def start(self, system: System) -> None:
+        """Start one actor a server in `system`; it does not wait for the servers, nor fail with them."""
+        for name, standing in self._standings.items():
+            create = partial(Server, standing, self._connection)
+            self._refs.append(await system.supervise(create, f"mcp:{name}", PATIENT))
+
     async def settled(self) -> None:
         """Wait until each of them has been up, or has failed to start, once; the caller sets the limit.
 
@@ -60,29 +75,20 @@ class McpServers:
             await standing.settled()
 
     async def close(self) -> None:
-        """End them all, and wait for it: a server that does not go by itself is killed after 2 s."""
-        for ref in self._refs.values():
+        """End them all, and wait for it: a server that does not go by itself is killed after 2 s.
+
+        Whoever leaves it out has the system wait for all of its grace.
+        """
+        for ref in self._refs:
             ref.kill()
-        for ref in self._refs.values():
+        for ref in self._refs:
             await ref.stopped()
 
 
 async def open_servers(
     system: System, servers: Sequence[McpServer], connection: Connection = connect
 ) -> McpServers:
-    """Start one actor a server in `system`; it does not wait for the servers, nor fail with them.
-
-    Raises:
-        ValueError: two have one name.
-    """
-    names = [settings.name for settings in servers]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"two MCP servers are named {name!r}; each needs a name of its own")
-    standings: dict[str, Standing] = {}
-    refs: dict[str, Ref[Connect]] = {}
-    for settings in servers:
-        standing = standings[settings.name] = Standing(settings)
-        create = partial(Server, standing, connection)
-        refs[settings.name] = await system.supervise(create, f"mcp:{settings.name}", PATIENT)
-    return McpServers(standings, refs)
+    """Return servers that are started in `system`; raises `ValueError` if two have one name."""
+    opened = McpServers(servers, connection)
+    await opened.start(system)
+    return opened

@@ -102,7 +102,11 @@ class Standing:
 
     def tools(self) -> Sequence[InnerTool]:
         """Return what there is now: what the server listed last, unless it has been down for long."""
-        if self._line is None and trio.current_time() > self._lost_at + OFFERED_FOR_S:
+        if (
+            self._tools
+            and self._line is None
+            and trio.current_time() > self._lost_at + OFFERED_FOR_S
+        ):
             return ()
         return self._tools
 
