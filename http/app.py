@@ -22,6 +22,8 @@ from greenroom.http.embeddings import Embeddings
 from greenroom.http.errands import add_errands
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
+from greenroom.http.mcp_server import PATH as MCP_PATH
+from greenroom.http.mcp_server import McpEndpoint
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
 from greenroom.http.openapi.document import document
@@ -65,6 +67,7 @@ def create_app(
         sessions.ROOT: Sessions(house, gateway, authenticator, log),
         endpoint.ROOT: Responses(house, gateway, authenticator, log),
         conversations.ROOT: Conversations(house, gateway, authenticator, log),
+        MCP_PATH: McpEndpoint(house, gateway, authenticator, log),
     }
 
     def found(path: str) -> App:
