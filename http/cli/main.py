@@ -5,6 +5,7 @@ A user's mistake is one line on standard error and exit status 2; what was asked
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
 import click

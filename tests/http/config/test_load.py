@@ -61,8 +61,6 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
             limits=HttpLimits(),
         ),
         house=HouseSettings(
-            agent_defaults=AgentSettings("main", "scripted/demo"),
-            names_agents=False,
             agents=(AgentSettings(id="main", model="scripted/demo"),),
             default_agent="main",
             providers=(ollama, scripted),
