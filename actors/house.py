@@ -37,6 +37,8 @@ from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.stores.records import SessionName, StoredTurn
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.tools.mcp.serving import McpServers
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.actors.tools.tool import ToolHost
 from greenroom.actors.turn import (
     ELSEWHERE,
@@ -79,6 +81,10 @@ def connect_channel(settings: ProviderSettings) -> Channel:
 
 def _with_hosts(kit: Kit, hosts: Sequence[ToolHost]) -> Kit:
     return msgspec.structs.replace(kit, hosts=(*kit.hosts, *hosts)) if hosts else kit
+
+
+def _named(names: Sequence[str] | None, servers: McpServers) -> Sequence[str]:
+    return tuple(servers.hosts) if names is None else names
 
 
 def new_id() -> str:
@@ -128,6 +134,7 @@ class House:
         self.turns = Turns(store, rooms)
         self.agenda = agenda
         self._clock = clock
+        self.servers = McpServers(())
         self._runner: Ref[RunnerMessage] | None = None
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
@@ -142,10 +149,12 @@ class House:
         connect: Connect = connect_channel,
         *,
         clock: Callable[[], float] = time.time,
+        mcp: Sequence[McpServer] = (),
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash.
 
-        `store` has to outlive the system; `clock` tells the time of day in Unix seconds.
+        `store` has to outlive the system; `clock` tells the time of day in Unix seconds. `mcp` are
+        servers of tools, which may come up later.
         """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
@@ -162,9 +171,15 @@ class House:
         }
         agenda = Agenda(store.errands, clock)
         place = Doors()
+        servers = McpServers(mcp)
+        await servers.start(system)
         inner = {
             agent.id: _with_hosts(
-                settings.kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
+                settings.kits.get(agent.id, NO_KIT),
+                (
+                    *own_tools(agent, agenda, place, clock),
+                    *(servers.hosts[name] for name in _named(agent.mcp, servers)),
+                ),
             )
             for agent in settings.agents
         }
@@ -187,6 +202,7 @@ class House:
             system.counts,
             surroundings.at_work,
         )
+        house.servers = servers
         place.open(house)
         runner = partial(Runner, store.errands, house, clock)
         house.run_errands(await system.supervise(runner, "errands", ALWAYS))
@@ -249,6 +265,7 @@ class House:
             ref.kill()
         for ref in self._refs:
             await ref.stopped()
+        await self.servers.close()
 
     def submit(self, selection: Selection, turn: TurnRequest) -> OpenStream[TurnEvent]:
         """Ask a session for a turn: `async with house.submit(…) as events`.

@@ -48,7 +48,7 @@ async def serve(
     gateway = configuration.gateway
     async with trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
-            house = await House.open(system, configuration.house, store)
+            house = await House.open(system, configuration.house, store, mcp=configuration.mcp)
             app = create_app(house, gateway, log, credential)
             server = Server(
                 app,

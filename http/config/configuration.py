@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from greenroom.actors.settings import HouseSettings, Secret
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.http.config.findings import IgnoredKey
 
 SecretSource = Literal["configuration", "file", "environment", "generated"]
@@ -141,7 +142,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     `store` is the file that sessions are kept in, None for memory. `source` is the file that it came
     from, None for the embedded default; `ignored` are that file's keys that mean something to the
-    existing product and nothing here, each with its line.
+    existing product and nothing here, each with its line. `mcp` are the servers of tools.
     """
 
     gateway: Gateway
@@ -150,3 +151,4 @@ class Configuration(msgspec.Struct, frozen=True):
     logging: Logging
     source: Path | None
     ignored: tuple[IgnoredKey, ...]
+    mcp: tuple[McpServer, ...] = ()

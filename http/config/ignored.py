@@ -13,7 +13,7 @@ def _names(text: str) -> frozenset[str]:
 ROOT = _names("""
     $schema accessGroups acp approvals attachments audio auth bindings broadcast browser
     canvasHost channels cli cloudWorkers commands crestodian cron desktop diagnostics discovery
-    env hooks mcp media memory messages meta multiAgent nodeHost plugins proxy secrets security
+    env hooks media memory messages meta multiAgent nodeHost plugins proxy secrets security
     session skills surfaces talk telemetry tools transcripts tts ui update vault web wizard
     worktreeAcceleration worktreeRoot
 """)
@@ -66,6 +66,9 @@ AGENT = _AGENT | _names("""
     agentDir description groupChat identity memory plugins runtime skillsLimits
     statusUpdates tts
 """)
+
+MCP = _names("sessionIdleTtlMs")
+MCP_SERVER = _names("enabled toolFilter transport type workingDirectory")
 
 TOOLS = _names("alsoAllow byProvider elevated exec fs loopDetection profile sandbox")
 

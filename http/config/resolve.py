@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from greenroom.actors.settings import HouseSettings
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.http.config import schema
 from greenroom.http.config.acting import Places
 from greenroom.http.config.agents import resolve_agents
@@ -24,6 +25,7 @@ from greenroom.http.config.edge import (
 )
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.listening import resolve_host, resolve_port
+from greenroom.http.config.mcp import resolve_mcp
 from greenroom.http.config.names import resolve_names
 from greenroom.http.config.providers import resolve_providers
 from greenroom.http.config.sessions import resolve_retention, resolve_sessions
@@ -50,12 +52,14 @@ def resolve(
     folder.
     """
     gateway = _gateway(file.gateway, source, port, environ, home, findings)
-    house = _house(file, Places(source, home), environ, findings)
+    servers = resolve_mcp(file.mcp, source, home, findings)
+    house = _house(file, Places(source, home), servers, environ, findings)
     store = resolve_store(file.store, source, environ, home, findings)
     logging = _logging(file.logging, findings)
     return Configuration(
         gateway=gateway,
         house=house,
+        mcp=servers,
         store=store,
         logging=logging,
         source=source,
@@ -107,10 +111,14 @@ def _gateway(
 
 
 def _house(
-    file: schema.File, places: Places, environ: Mapping[str, str], findings: Findings
+    file: schema.File,
+    places: Places,
+    servers: tuple[McpServer, ...],
+    environ: Mapping[str, str],
+    findings: Findings,
 ) -> HouseSettings:
     providers = resolve_providers(file.models.providers, environ, findings)
-    household = resolve_agents(file.agents, providers, places, findings)
+    household = resolve_agents(file.agents, providers, places, servers, findings)
     return HouseSettings(
         agents=household.agents,
         default_agent=household.default,

@@ -20,6 +20,7 @@ from greenroom.actors.settings import (
     TimeLimits,
 )
 from greenroom.actors.stores.records import Retention
+from greenroom.actors.tools.mcp.settings import McpServer, Stdio
 from greenroom.http.config import ignored
 from greenroom.http.config.configuration import (
     FailureLimits,
@@ -55,6 +56,7 @@ _RETRY = Retry()
 _COOLDOWN = Cooldown()
 _HOUSE = HouseSettings(agents=(), default_agent="", providers=())
 _PROVIDER = ProviderSettings(id="", api="scripted")
+_MCP = McpServer(name="", transport=Stdio(""))
 _AGENT = AgentSettings(id="", model="")
 
 
@@ -309,6 +311,7 @@ class AgentDefaults(Section, frozen=True):
     asks: tuple[Name, ...] = ()
     ask_seconds: Seconds = _AGENT.ask_seconds
     reminders: bool = False
+    mcp: tuple[Name, ...] | None = None
 
 
 class Agent(Section, frozen=True):
@@ -328,6 +331,7 @@ class Agent(Section, frozen=True):
     asks: tuple[Name, ...] | None = None
     ask_seconds: Seconds | None = None
     reminders: bool | None = None
+    mcp: tuple[Name, ...] | None = None
 
 
 class ListedAgent(Agent, frozen=True, kw_only=True):
@@ -344,6 +348,37 @@ class Agents(Section, frozen=True):
     defaults: AgentDefaults = AgentDefaults()
     entries: dict[str, Agent] | None = None
     list: tuple[ListedAgent, ...] | None = None
+
+
+class McpTools(Section, frozen=True):
+    """`mcp.servers.<name>.tools`: patterns of the tools' own names."""
+
+    allow: tuple[Name, ...] = _MCP.allow
+    deny: tuple[Name, ...] = ()
+
+
+class McpServerSection(Section, frozen=True):
+    """`mcp.servers.<name>`: a child process (`command`), or a server over HTTP (`url`)."""
+
+    ignores = ignored.MCP_SERVER
+    command: Name | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, Secret] = {}
+    cwd: Name | None = None
+    url: str | None = None
+    headers: dict[str, Secret] = {}
+    prefix: str | None = None
+    tools: McpTools = McpTools()
+    call_seconds: Seconds = _MCP.call_seconds
+    start_seconds: Seconds = _MCP.start_seconds
+    max_concurrent: Count = _MCP.max_concurrent
+
+
+class Mcp(Section, frozen=True):
+    """`mcp`."""
+
+    ignores = ignored.MCP
+    servers: dict[str, McpServerSection] = {}
 
 
 class ResetSection(Section, frozen=True):
@@ -393,6 +428,7 @@ class File(Section, frozen=True):
     gateway: Gateway = Gateway()
     models: Models = Models()
     agents: Agents = Agents()
+    mcp: Mcp = Mcp()
     sessions: Sessions = Sessions()
     store: Store = Store()
     logging: Logging = Logging()

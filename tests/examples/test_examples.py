@@ -1,6 +1,9 @@
 """Each example does what it says, served by a process as its first line tells."""
 
 import json
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,3 +96,34 @@ def test_a_file_that_is_no_program_is_refused_in_one_line(
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert problem in err
+
+
+NOTES = str(ROOT / "examples" / "notes_server.py")
+
+
+def write_and_read(served: Example) -> None:
+    served.wait_for(lambda: "There are" in served.say('[call notes_write {"text": "Buy milk."}]'))
+    assert "Buy milk." in served.say("[call notes_read {}]")
+
+
+def test_a_server_of_tools_is_a_child_of_the_gateway(example: Serve) -> None:
+    servers = {"notes": {"command": sys.executable, "args": [NOTES]}}
+    served = example("reminder", {"mcp": {"servers": servers}})
+    write_and_read(served)
+    served.end()
+
+
+def test_or_it_is_talked_to_over_http(example: Serve) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    servers = {"notes": {"url": f"http://127.0.0.1:{port}/mcp"}}
+    with subprocess.Popen(  # noqa: S603 - our own example
+        [sys.executable, NOTES, str(port)], stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            served = example("reminder", {"mcp": {"servers": servers}})
+            write_and_read(served)
+            served.end()
+        finally:
+            process.kill()
