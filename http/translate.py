@@ -21,6 +21,7 @@ from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
 from greenroom.http import wire
 from greenroom.http.deltas import Likelihoods, delta_of, finish_of, usage_of
 from greenroom.http.errors import INVALID_REQUEST, ApiError
+from greenroom.http.inside import InsideChunk, InsideEvent
 
 _encoder = msgspec.json.Encoder()
 
@@ -156,11 +157,11 @@ class ChunkEncoder:
 
     def _tell_inside(self, kind: str, data: bytes) -> bytes:
         """Encode what happens beside the answer, as a chunk that clients read over."""
-        told = wire.InsideChunk(
+        told = InsideChunk(
             id=self._id,
             created=self._created,
             model=self._model,
-            greenroom=wire.InsideEvent(type=kind, data=msgspec.Raw(data)),
+            greenroom=InsideEvent(type=kind, data=msgspec.Raw(data)),
         )
         return self._event(_encoder.encode(told))
 

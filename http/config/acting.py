@@ -5,7 +5,7 @@ from pathlib import Path
 from greenroom.actors.entries import Sampling
 from greenroom.actors.settings import AgentSettings, Bounds
 from greenroom.actors.tools.toolbox import ToolPolicy
-from greenroom.http.config import schema
+from greenroom.http.config import agents_schema
 from greenroom.http.config.find import expand
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.nodes import KeyPath
@@ -42,7 +42,7 @@ class Places:
 
 
 def instructions_of(
-    agent: schema.Agent | schema.AgentDefaults,
+    agent: agents_schema.Agent | agents_schema.AgentDefaults,
     path: KeyPath,
     places: Places,
     findings: Findings,
@@ -57,17 +57,17 @@ def instructions_of(
     return places.text_of(agent.instructions_file, at, findings)
 
 
-def policy_of(tools: schema.Tools) -> ToolPolicy:
+def policy_of(tools: agents_schema.Tools) -> ToolPolicy:
     """Return which tools an agent has."""
     return ToolPolicy(tools.allow, tools.deny, tools.approve)
 
 
-def bounds_of(limits: schema.TurnLimits) -> Bounds:
+def bounds_of(limits: agents_schema.TurnLimits) -> Bounds:
     """Return how far a turn may go."""
     return Bounds(limits.steps, limits.tokens, limits.cost)
 
 
-def sampling_of(sampling: schema.SamplingSection) -> Sampling:
+def sampling_of(sampling: agents_schema.SamplingSection) -> Sampling:
     """Return what a request that says nothing else has."""
     return Sampling(
         temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens

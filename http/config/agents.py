@@ -8,7 +8,7 @@ from typing import NamedTuple
 from greenroom.actors.draft import Shortening
 from greenroom.actors.settings import AgentSettings, ProviderSettings
 from greenroom.actors.tools.mcp.settings import McpServer
-from greenroom.http.config import schema
+from greenroom.http.config import agents_schema
 from greenroom.http.config.acting import (
     Places,
     bounds_of,
@@ -43,11 +43,11 @@ class _Entry(NamedTuple):
     id: str
     path: KeyPath
     id_path: KeyPath
-    agent: schema.Agent
+    agent: agents_schema.Agent
 
 
 def resolve_agents(
-    agents: schema.Agents,
+    agents: agents_schema.Agents,
     providers: tuple[ProviderSettings, ...],
     places: Places,
     servers: tuple[McpServer, ...],
@@ -90,7 +90,7 @@ def _paths_of_asks(entries: "tuple[_Entry, ...]") -> dict[str, KeyPath]:
     return {entry.id: entry.path for entry in entries if entry.agent.asks is not None}
 
 
-def _entries(agents: schema.Agents, findings: Findings) -> Iterator[_Entry]:
+def _entries(agents: agents_schema.Agents, findings: Findings) -> Iterator[_Entry]:
     if agents.entries is not None and agents.list is not None:
         findings.problem(
             (*_AGENTS, "list"), "agents.entries is there, too; move these agents into it"
@@ -172,9 +172,9 @@ class _Models(NamedTuple):
 
 
 def _models(
-    choice: str | schema.ModelChoice | None, path: KeyPath, known: Known, findings: Findings
+    choice: str | agents_schema.ModelChoice | None, path: KeyPath, known: Known, findings: Findings
 ) -> _Models:
-    if isinstance(choice, schema.ModelChoice):
+    if isinstance(choice, agents_schema.ModelChoice):
         if choice.primary is not None:
             check_reference(choice.primary, (*path, "primary"), known, findings)
         for index, name in enumerate(choice.fallbacks or ()):
@@ -186,7 +186,7 @@ def _models(
     return _Models(None, None)
 
 
-def _shortening(window: schema.Window, findings: Findings) -> Shortening:
+def _shortening(window: agents_schema.Window, findings: Findings) -> Shortening:
     if window.keep >= window.compact_at:
         findings.problem((*_DEFAULTS, "window", "keep"), "must be below compactAt")
     return Shortening(

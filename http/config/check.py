@@ -16,7 +16,7 @@ from greenroom.http.config.findings import Findings
 from greenroom.http.config.ignored import REFUSED
 from greenroom.http.config.nodes import Array, KeyPath, Object, Value, kind
 from greenroom.http.config.scalars import Misfit
-from greenroom.http.config.schema import Section
+from greenroom.http.config.sections import Section
 
 SectionT = TypeVar("SectionT", bound=Section)
 

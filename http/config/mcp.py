@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from greenroom.actors.settings import AgentSettings
 from greenroom.actors.tools.mcp.settings import Http, McpServer, Stdio
-from greenroom.http.config import schema
+from greenroom.http.config import agents_schema
 from greenroom.http.config.find import expand
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.nodes import KeyPath
@@ -14,7 +14,7 @@ _SERVERS: KeyPath = ("mcp", "servers")
 
 
 def resolve_mcp(
-    mcp: schema.Mcp, source: Path | None, home: Path, findings: Findings
+    mcp: agents_schema.Mcp, source: Path | None, home: Path, findings: Findings
 ) -> tuple[McpServer, ...]:
     """Return the servers; a folder that is not absolute starts at that of the file `source`."""
     return tuple(
@@ -49,7 +49,7 @@ def check_mcp(
 
 
 def _transport(
-    server: schema.McpServerSection,
+    server: agents_schema.McpServerSection,
     path: KeyPath,
     source: Path | None,
     home: Path,

@@ -21,12 +21,13 @@ from greenroom.http.config import schema
 from greenroom.http.config.addresses import ollama_url, url_fault
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.nodes import KeyPath
+from greenroom.http.config.sections import Api
 
 
 class Vendor(NamedTuple):
     """A provider that is known by its id: where it is, and the variables that say so."""
 
-    api: schema.Api
+    api: Api
     url: str
     url_variable: str
     key_variable: str | None
@@ -135,7 +136,7 @@ def _provider(
 
 def _base_url(
     name: str,
-    api: schema.Api,
+    api: Api,
     provider: schema.Provider,
     environ: Mapping[str, str],
     findings: Findings,

@@ -4,13 +4,11 @@ A field is one key, in camelCase; None means that the file does not say. What ta
 value to judge, or the environment, is not here but where it is resolved.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from greenroom.actors.draft import Shortening
 from greenroom.actors.settings import (
-    AgentSettings,
     Cooldown,
     HouseSettings,
     ProviderSettings,
@@ -20,8 +18,8 @@ from greenroom.actors.settings import (
     TimeLimits,
 )
 from greenroom.actors.stores.records import Retention
-from greenroom.actors.tools.mcp.settings import McpServer, Stdio
 from greenroom.http.config import ignored
+from greenroom.http.config.agents_schema import Agents, Mcp
 from greenroom.http.config.configuration import (
     FailureLimits,
     Http1,
@@ -30,20 +28,20 @@ from greenroom.http.config.configuration import (
     LogFormat,
     LogLevel,
 )
-
-Api = Literal["openai-completions", "anthropic-messages", "ollama", "scripted"]
-Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
-Count = Annotated[int, msgspec.Meta(ge=1)]
-CountFromZero = Annotated[int, msgspec.Meta(ge=0)]
-Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**3)]
-HeadBytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**2)]
-Depth = Annotated[int, msgspec.Meta(ge=1, le=256)]
-Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-SecondsOrForever = Annotated[float, msgspec.Meta(ge=0)]
-Milliseconds = Annotated[float, msgspec.Meta(gt=0)]
-Price = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
-Name = Annotated[str, msgspec.Meta(min_length=1)]
+from greenroom.http.config.sections import (
+    Api,
+    Bytes,
+    Count,
+    CountFromZero,
+    Depth,
+    HeadBytes,
+    Milliseconds,
+    Name,
+    Port,
+    Price,
+    Seconds,
+    Section,
+)
 
 _FAILURES = FailureLimits()
 _IMAGES = ImageLimits()
@@ -51,19 +49,10 @@ _LIMITS = HttpLimits()
 _TIMES = TimeLimits()
 _SESSIONS = SessionLimits()
 _RETENTION = Retention()
-_SHORTENING = Shortening()
 _RETRY = Retry()
 _COOLDOWN = Cooldown()
 _HOUSE = HouseSettings(agents=(), default_agent="", providers=())
 _PROVIDER = ProviderSettings(id="", api="scripted")
-_MCP = McpServer(name="", transport=Stdio(""))
-_AGENT = AgentSettings(id="", model="")
-
-
-class Section(msgspec.Struct, frozen=True, rename="camel"):
-    """An object of the file; `ignores` names the keys that may stand in it without effect."""
-
-    ignores: ClassVar[frozenset[str]] = frozenset()
 
 
 class RateLimit(Section, frozen=True):
@@ -234,7 +223,7 @@ class Provider(Section, frozen=True):
     api: Api | None = None
     base_url: str | None = None
     api_key: Secret | None = None
-    headers: dict[str, Secret] = {}
+    headers: dict[str, Secret] = msgspec.field(default_factory=dict)
     models: tuple[Model, ...] = ()
     timeouts: Timeouts = Timeouts()
     max_concurrent: Count = _PROVIDER.max_concurrent
@@ -247,138 +236,10 @@ class Models(Section, frozen=True):
     """`models`."""
 
     ignores = ignored.MODELS
-    providers: dict[str, Provider] = {}
-    aliases: dict[str, Name] = {}
-    patterns: dict[str, Name] = {}
+    providers: dict[str, Provider] = msgspec.field(default_factory=dict)
+    aliases: dict[str, Name] = msgspec.field(default_factory=dict)
+    patterns: dict[str, Name] = msgspec.field(default_factory=dict)
     patience_seconds: Seconds = _HOUSE.patience
-
-
-class ModelChoice(Section, frozen=True):
-    """A model, and those to go on with where it fails."""
-
-    primary: str | None = None
-    fallbacks: tuple[str, ...] | None = None
-
-
-class Window(Section, frozen=True):
-    """`agents.defaults.window`: how prompts are made shorter; shares of a model's window."""
-
-    compact_at: Share = _SHORTENING.at
-    keep: Share = _SHORTENING.keep
-    max_tool_result: Share = _SHORTENING.result
-    summary_seconds: Seconds = _SHORTENING.seconds
-    summary_tokens: Count = _SHORTENING.tokens
-
-
-class Tools(Section, frozen=True):
-    """`agents.*.tools`: which tools an agent has, by patterns of their names."""
-
-    ignores = ignored.TOOLS
-    allow: tuple[Name, ...] = _AGENT.tools.allow
-    deny: tuple[Name, ...] = ()
-    approve: tuple[Name, ...] = ()
-
-
-class TurnLimits(Section, frozen=True):
-    """`agents.*.limits`: how far one turn may go."""
-
-    steps: Count = _AGENT.bounds.steps
-    tokens: Count | None = None
-    cost: Price | None = None
-
-
-class SamplingSection(Section, frozen=True):
-    """`agents.*.sampling`: what a request that says nothing else has."""
-
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
-    max_tokens: Count | None = None
-
-
-class AgentDefaults(Section, frozen=True):
-    """`agents.defaults`; a time of 0 is no limit."""
-
-    ignores = ignored.AGENT_DEFAULTS
-    model: str | ModelChoice | None = None
-    instructions: str | None = None
-    instructions_file: Name | None = None
-    timeout_seconds: SecondsOrForever = _AGENT.time_limit
-    window: Window = Window()
-    tools: Tools = Tools()
-    limits: TurnLimits = TurnLimits()
-    sampling: SamplingSection = SamplingSection()
-    approval_hours: Annotated[float, msgspec.Meta(gt=0)] = _AGENT.approval_expires / 3600
-    asks: tuple[Name, ...] = ()
-    ask_seconds: Seconds = _AGENT.ask_seconds
-    reminders: bool = False
-    mcp: tuple[Name, ...] | None = None
-
-
-class Agent(Section, frozen=True):
-    """`agents.entries.<id>`; what it does not say, the defaults say."""
-
-    ignores = ignored.AGENT
-    default: bool = False
-    name: Name | None = None
-    model: str | ModelChoice | None = None
-    instructions: str | None = None
-    instructions_file: Name | None = None
-    timeout_seconds: SecondsOrForever | None = None
-    tools: Tools | None = None
-    limits: TurnLimits | None = None
-    sampling: SamplingSection | None = None
-    approval_hours: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    asks: tuple[Name, ...] | None = None
-    ask_seconds: Seconds | None = None
-    reminders: bool | None = None
-    mcp: tuple[Name, ...] | None = None
-
-
-class ListedAgent(Agent, frozen=True, kw_only=True):
-    """`agents.list[]`, the older way to write an agent."""
-
-    ignores = ignored.AGENT
-    id: str
-
-
-class Agents(Section, frozen=True):
-    """`agents`."""
-
-    ignores = ignored.AGENTS
-    defaults: AgentDefaults = AgentDefaults()
-    entries: dict[str, Agent] | None = None
-    list: tuple[ListedAgent, ...] | None = None
-
-
-class McpTools(Section, frozen=True):
-    """`mcp.servers.<name>.tools`: patterns of the tools' own names."""
-
-    allow: tuple[Name, ...] = _MCP.allow
-    deny: tuple[Name, ...] = ()
-
-
-class McpServerSection(Section, frozen=True):
-    """`mcp.servers.<name>`: a child process (`command`), or a server over HTTP (`url`)."""
-
-    ignores = ignored.MCP_SERVER
-    command: Name | None = None
-    args: tuple[str, ...] = ()
-    env: dict[str, Secret] = {}
-    cwd: Name | None = None
-    url: str | None = None
-    headers: dict[str, Secret] = {}
-    prefix: str | None = None
-    tools: McpTools = McpTools()
-    call_seconds: Seconds = _MCP.call_seconds
-    start_seconds: Seconds = _MCP.start_seconds
-    max_concurrent: Count = _MCP.max_concurrent
-
-
-class Mcp(Section, frozen=True):
-    """`mcp`."""
-
-    ignores = ignored.MCP
-    servers: dict[str, McpServerSection] = {}
 
 
 class ResetSection(Section, frozen=True):

@@ -4,7 +4,7 @@ import pytest
 from msgspec import inspect
 
 from greenroom.http.config import Configuration, IgnoredKey, schema
-from greenroom.http.config.schema import Section
+from greenroom.http.config.sections import Section
 
 Load = Callable[..., Configuration]
 Problems = Callable[..., list[str]]
