@@ -90,8 +90,8 @@ def test_an_unknown_key_without_a_likeness_gets_the_keys_that_there_are(
     problems_of: Problems,
 ) -> None:
     assert problems_of("{qqq: 1}") == [
-        "greenroom.json5:1: qqq: unknown key; known here: agents, gateway, logging, mcp, models, sessions, "
-        "store"
+        "greenroom.json5:1: qqq: unknown key; known here: agents, gateway, logging, mcp, models, "
+        "sessions, store"
     ]
 
 
