@@ -21,10 +21,13 @@ PATIENCE_S = 30.0
 
 
 class Example:
-    """One example, with a store in `folder`; `start` it, and `kill` or `end` it."""
+    """One example, with a store in `folder`; `start` it, and `kill` or `end` it.
+
+    Without a name it is the file `app.py` in that folder.
+    """
 
     def __init__(self, name: str, folder: Path, extra: dict[str, Any] | None = None) -> None:
-        self._file = ROOT / "examples" / f"{name}.py"
+        self._file = ROOT / "examples" / f"{name}.py" if name else folder / "app.py"
         self._folder = folder
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
@@ -90,6 +93,28 @@ class Example:
         )
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def stream(self, text: str) -> Iterator[Any]:
+        """Have a turn in the session `k`, and yield its chunks, with what happens beside them."""
+        body = {
+            "model": "openclaw",
+            "messages": [{"role": "user", "content": text}],
+            "stream": True,
+        }
+        headers = {
+            "authorization": f"Bearer {TOKEN}",
+            "x-openclaw-session-key": "k",
+            "x-greenroom-events": "include",
+        }
+        with (
+            httpx2.Client(trust_env=False, timeout=PATIENCE_S) as client,
+            client.stream(
+                "POST", f"{self.url}/v1/chat/completions", json=body, headers=headers
+            ) as answer,
+        ):
+            for line in answer.iter_lines():
+                if line.startswith("data: {"):
+                    yield json.loads(line.removeprefix("data: "))
 
     def say(self, text: str, model: str = "openclaw") -> str:
         """Have a turn in the session `k`, and return its answer."""
