@@ -100,4 +100,5 @@ def _print(*lines: str) -> None:
     sys.stdout.flush()
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
