@@ -38,9 +38,45 @@ class Library(NamedTuple):
 
 LIBRARIES = (
     Library(
+        id="openai",
+        title="OpenAI's Python SDK, sync and async",
+        packages=("openai>=3.54",),
+        script="openai_sdk.py",
+    ),
+    Library(
+        id="openai-node",
+        title="OpenAI's Node SDK",
+        packages=("openai@>=7.57", "zod@4"),
+        script="openai_sdk.mjs",
+    ),
+    Library(
         id="langchain",
         title="LangChain, `ChatOpenAI`",
         packages=("langchain-openai>=1.7",),
         script="langchain_chat.py",
+    ),
+    Library(
+        id="vercel",
+        title="Vercel AI SDK",
+        packages=("ai@>=7", "@ai-sdk/openai", "@ai-sdk/openai-compatible", "zod@4"),
+        script="vercel.mjs",
+    ),
+    Library(
+        id="pydantic-ai",
+        title="Pydantic AI",
+        packages=("pydantic-ai-slim[openai]>=2.66",),
+        script="pydantic_agent.py",
+    ),
+    Library(
+        id="openai-agents",
+        title="OpenAI Agents SDK",
+        packages=("openai-agents>=0.24",),
+        script="agents_sdk.py",
+    ),
+    Library(
+        id="litellm",
+        title="LiteLLM's client",
+        packages=("litellm>=1.110",),
+        script="litellm_client.py",
     ),
 )
