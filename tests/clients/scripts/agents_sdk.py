@@ -51,11 +51,8 @@ async def ask(of: Agent[Any], said: Any, **settings: Any) -> RunResult:
 async def stream(of: Agent[Any], said: Any) -> tuple[list[str], RunResultStreaming]:
     """Return the pieces of the streamed text, and the result."""
     result = Runner.run_streamed(of, said, run_config=config)
-    pieces: list[str] = []
-    async for event in result.stream_events():
-        if event.type == "raw_response_event" and event.data.type == "response.output_text.delta":
-            pieces.append(event.data.delta)
-    return pieces, result
+    events = [e.data async for e in result.stream_events() if e.type == "raw_response_event"]
+    return [e.delta for e in events if e.type == "response.output_text.delta"], result
 
 
 @function_tool

@@ -1,7 +1,7 @@
 """What the scripts in Python share: where the gateway is, and one line of JSON for each check.
 
-A line is `{"name", "ok", "error"?}`. The environment says where: GREENROOM_URL, GREENROOM_KEY, the model as
-GREENROOM_MODEL, and by GREENROOM_API whether it is asked by "chat" completions or "responses".
+A line is `{"name", "ok", "error"?}`. The environment says where: GREENROOM_URL, GREENROOM_KEY, the model
+as GREENROOM_MODEL, and by GREENROOM_API whether it is asked by "chat" completions or "responses".
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import openai
 from checks import (
@@ -50,8 +50,11 @@ class Chat:
 
     said = "messages"
     format = "response_format"
-    in_stream = {"stream": True, "stream_options": {"include_usage": True}}
-    tool = {"type": "function", "function": FUNCTION}
+    in_stream: ClassVar[dict[str, Any]] = {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    tool: ClassVar[dict[str, Any]] = {"type": "function", "function": FUNCTION}
 
     def of(self, client: Any) -> Any:
         return client.chat.completions
@@ -87,8 +90,8 @@ class Responses:
 
     said = "input"
     format = "text_format"
-    in_stream = {"stream": True}
-    tool = {"type": "function"} | FUNCTION
+    in_stream: ClassVar[dict[str, Any]] = {"stream": True}
+    tool: ClassVar[dict[str, Any]] = {"type": "function"} | FUNCTION
 
     def of(self, client: Any) -> Any:
         return client.responses
