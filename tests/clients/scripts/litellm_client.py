@@ -1,12 +1,14 @@
-"""The checks of LiteLLM's client."""
+"""The checks of LiteLLM's client: `acompletion`, or `aresponses`."""
 
+import json
 import os
-from typing import Any
+from typing import Any, ClassVar
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # it would fetch its list of prices
 
 import litellm
 from checks import (
+    API,
     ASK_FOR_WEATHER,
     BUSY,
     CITY,
@@ -26,16 +28,13 @@ from pydantic import BaseModel
 
 litellm.suppress_debug_info = True
 
-TOOL = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Tell the weather of a city.",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
+FUNCTION = {
+    "name": "get_weather",
+    "description": "Tell the weather of a city.",
+    "parameters": {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
     },
 }
 
@@ -48,46 +47,98 @@ class Person(BaseModel):
     is_here: bool
 
 
+class Chat:
+    """Chat completions."""
+
+    call = staticmethod(litellm.acompletion)
+    said = "messages"
+    format = "response_format"
+    in_stream: ClassVar[dict[str, Any]] = {"stream_options": {"include_usage": True}}
+    tool: ClassVar[dict[str, Any]] = {"type": "function", "function": FUNCTION}
+
+    def text(self, answer: Any) -> str:
+        return str(answer.choices[0].message.content)
+
+    def piece(self, chunk: Any) -> str:
+        return chunk.choices[0].delta.content or "" if chunk.choices else ""
+
+    def whole(self, chunks: list[Any]) -> Any:
+        return litellm.stream_chunk_builder(chunks)
+
+    def called(self, answer: Any) -> tuple[str, str]:
+        [call] = answer.choices[0].message.tool_calls
+        return call.function.name, call.function.arguments
+
+    def answered(self, answer: Any) -> list[Any]:
+        message = answer.choices[0].message
+        [call] = message.tool_calls
+        result = {"role": "tool", "tool_call_id": call.id, "content": WEATHER}
+        return [message.model_dump(), result]
+
+    def tokens(self, answer: Any) -> tuple[int, int, int]:
+        usage = answer.usage
+        return usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+
+
+class Responses:
+    """Responses."""
+
+    call = staticmethod(litellm.aresponses)
+    said = "input"
+    format = "text_format"
+    in_stream: ClassVar[dict[str, Any]] = {}
+    tool: ClassVar[dict[str, Any]] = {"type": "function"} | FUNCTION
+
+    def text(self, answer: Any) -> str:
+        return str(answer.output_text)
+
+    def piece(self, chunk: Any) -> str:
+        return chunk.delta if chunk.type == "response.output_text.delta" else ""
+
+    def whole(self, chunks: list[Any]) -> Any:
+        return chunks[-1].response
+
+    def called(self, answer: Any) -> tuple[str, str]:
+        [call] = [item for item in answer.output if item.type == "function_call"]
+        return call.name, call.arguments
+
+    def answered(self, answer: Any) -> list[Any]:
+        [call] = [item for item in answer.output if item.type == "function_call"]
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": WEATHER}
+        return [*(item.model_dump(exclude_none=True) for item in answer.output), result]
+
+    def tokens(self, answer: Any) -> tuple[int, int, int]:
+        usage = answer.usage
+        return usage.input_tokens, usage.output_tokens, usage.total_tokens
+
+
+wire = Responses() if API == "responses" else Chat()
+
+
 async def ask(said: str | list[Any], model: str = MODEL, **settings: Any) -> Any:
     messages = [{"role": "user", "content": said}] if isinstance(said, str) else said
-    return await litellm.acompletion(
-        model=f"openai/{model}",
-        api_base=URL,
-        api_key=KEY,
-        num_retries=0,
-        max_retries=0,
-        messages=messages,
-        **settings,
-    )
+    fields = {"model": f"openai/{model}", wire.said: messages, "num_retries": 0, "max_retries": 0}
+    return await wire.call(api_base=URL, api_key=KEY, **fields, **settings)
 
 
 async def stream(said: str | list[Any], model: str = MODEL, **settings: Any) -> list[Any]:
-    usage = {"include_usage": True}
-    answer = await ask(said, model, stream=True, stream_options=usage, **settings)
+    answer = await ask(said, model, stream=True, **wire.in_stream, **settings)
     return [chunk async for chunk in answer]
 
 
-def text_of(answer: Any) -> str:
-    return str(answer.choices[0].message.content)
-
-
-def whole(chunks: list[Any]) -> Any:
-    return litellm.stream_chunk_builder(chunks)
+async def gathered(said: str | list[Any], model: str = MODEL, **settings: Any) -> Any:
+    """Return an answer that is put together of a stream."""
+    return wire.whole(await stream(said, model, **settings))
 
 
 @check("a whole answer")
 async def _() -> None:
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}]
-    answer = await ask(messages)
-    equal(text_of(answer), echo("hello"))
-    equal(answer.choices[0].finish_reason, "stop")
+    equal(wire.text(await ask("hello")), echo("hello"))
 
 
 @check("a stream")
 async def _() -> None:
-    chunks = await stream("hello there")
-    pieces = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
-    pieces = [piece for piece in pieces if piece]
+    pieces = [piece for piece in map(wire.piece, await stream("hello there")) if piece]
     equal("".join(pieces), echo("hello there"))
     assert len(pieces) > 1
 
@@ -95,39 +146,26 @@ async def _() -> None:
 @check("a session by header")
 async def _() -> None:
     session = {"extra_headers": fresh_session()}
-    equal(text_of(await ask("hello", **session)), echo("hello", 1))
-    equal(text_of(await ask("again", **session)), echo("again", 2))
-    equal(text_of(whole(await stream("and again", **session))), echo("and again", 3))
+    equal(wire.text(await ask("hello", **session)), echo("hello", 1))
+    equal(wire.text(await ask("again", **session)), echo("again", 2))
+    equal(wire.text(await gathered("and again", **session)), echo("and again", 3))
 
 
-async def check_tool(called: Any, read_out: Any) -> None:
-    message = called.choices[0].message
-    [call] = message.tool_calls
-    equal((call.function.name, call.function.arguments), ("get_weather", f'{{"city":"{CITY}"}}'))
-    result = {"role": "tool", "tool_call_id": call.id, "content": WEATHER}
-    said = [{"role": "user", "content": ASK_FOR_WEATHER}, message.model_dump(), result]
-    equal(text_of(await read_out(said)), READ_OUT)
+for how, way in {"a tool and its result": ask, "a tool in a stream": gathered}.items():
 
-
-@check("a tool and its result")
-async def _() -> None:
-    async def read_out(said: Any) -> Any:
-        return await ask(said, tools=[TOOL])
-
-    await check_tool(await read_out(ASK_FOR_WEATHER), read_out)
-
-
-@check("a tool in a stream")
-async def _() -> None:
-    async def read_out(said: Any) -> Any:
-        return whole(await stream(said, tools=[TOOL]))
-
-    await check_tool(await read_out(ASK_FOR_WEATHER), read_out)
+    @check(how)
+    async def _(way: Any = way) -> None:
+        said: list[Any] = [{"role": "user", "content": ASK_FOR_WEATHER}]
+        called = await way(said, tools=[wire.tool])
+        name, arguments = wire.called(called)
+        equal((name, json.loads(arguments)), ("get_weather", {"city": CITY}))
+        said += wire.answered(called)
+        equal(wire.text(await way(said, tools=[wire.tool])), READ_OUT)
 
 
 @check("structured output")
 async def _() -> None:
-    answer = text_of(await ask("Who?", response_format=Person))
+    answer = wire.text(await ask("Who?", **{wire.format: Person}))
     equal(Person.model_validate_json(answer), Person(name="text", age=1, is_here=True))
 
 
@@ -145,10 +183,8 @@ async def _() -> None:
 
 @check("usage")
 async def _() -> None:
-    counted = (await ask("one two three")).usage
-    equal((counted.prompt_tokens, counted.completion_tokens, counted.total_tokens), (3, 7, 10))
-    counted = (await stream("one two three"))[-1].usage
-    equal((counted.prompt_tokens, counted.completion_tokens, counted.total_tokens), (3, 7, 10))
+    equal(wire.tokens(await ask("one two three")), (3, 7, 10))
+    equal(wire.tokens(await gathered("one two three")), (3, 7, 10))
 
 
 run()
