@@ -7,7 +7,7 @@ script against each channel, prints a table, and exits with 1 if anything is wro
 import subprocess
 import sys
 import tempfile
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import product
@@ -28,7 +28,7 @@ _FAILED_ON_PURPOSE = {"run.attempt_failed", "provider.rate_limited"}
 def main() -> int:
     """Run what the command line asks for, and return the exit status."""
     asked = _options().parse_args()
-    wanted = [library for library in LIBRARIES if library.id in (asked.library or [library.id])]
+    wanted = asked.libraries or LIBRARIES
     with tempfile.TemporaryDirectory() as folder, Upstream() as upstream:
         with _gateway(Path(folder), upstream) as gateway:
             outcomes = [_checked(library, gateway, asked) for library in wanted]
@@ -42,12 +42,17 @@ def main() -> int:
 
 def _options() -> ArgumentParser:
     parser = ArgumentParser("python -m tests.clients", description="Client libraries, checked.")
-    ids = [library.id for library in LIBRARIES]
-    parser.add_argument(
-        "library", nargs="*", help=f"of {', '.join(ids)}; all unless some are named"
-    )
+    ids = ", ".join(library.id for library in LIBRARIES)
+    parser.add_argument("libraries", nargs="*", type=_library, help=f"of {ids}; none named: all")
     parser.add_argument("--newest", action="store_true", help="install anew what is there already")
     return parser
+
+
+def _library(id_: str) -> Library:
+    for library in LIBRARIES:
+        if library.id == id_:
+            return library
+    raise ArgumentTypeError(f"there is no library {id_!r}")
 
 
 @contextmanager
