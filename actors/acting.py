@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from greenroom.actors.channels.channel import Deltas, TextDelta
+from greenroom.actors.channels.channel import Deltas, Inside, Kind, TextDelta
 from greenroom.actors.copies import BETWEEN_STEPS
 from greenroom.actors.entries import AssistantEntry, ToolCall, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import TurnFailed
@@ -92,12 +92,21 @@ class Acting:
             text = None
         await self._keep_step(msgspec.structs.replace(said, tool_calls=calls, text=text))
         ours = [call for call in calls if call.inner]
+        for call in ours:
+            await self.tell_inside(
+                "tool.started", id=call.id, name=call.name, arguments=call.arguments
+            )
         await self._workshop(log).work(ours, tools, self._keep_result)
 
     async def tell(self, words: Deltas) -> None:
         """Have words of our own be part of the next answer, or of the one that ends with them."""
         self._recording.answer.take(words)
         await self._send(self._telling.told(words))
+
+    async def tell_inside(self, kind: Kind, **data: str | float) -> None:
+        """Tell clients that ask for it what happens beside the answer."""
+        if self._recording.started is not None:
+            await self._send((Inside(kind, msgspec.json.encode(data)),))
 
     async def release(self) -> None:
         """Tell what was withheld."""
@@ -121,6 +130,7 @@ class Acting:
     async def _keep_result(self, result: ToolEntry) -> None:
         await self._equipment.keep((result,))
         self._recording.did(result)
+        await self.tell_inside("tool.ended", id=result.call_id)
 
     async def _park(self, call: ToolCall) -> str:
         """Have a person asked about a call, and tell the client of it in words."""
@@ -128,6 +138,7 @@ class Acting:
             name = (await self._equipment.ask_person(call)).id
         except TurnFailed as failed:
             return f"Error: this needs a person's approval, which cannot be asked for: {failed}"
+        await self.tell_inside("approval.needed", id=name, name=call.name, call=call.id)
         note = f"[Approval {name} is needed: {call.name} {call.arguments}]{BETWEEN_STEPS}"
         self._telling.pause()
         await self.tell((TextDelta(note),))

@@ -9,6 +9,7 @@ from greenroom.actors.channels.channel import (
     Deltas,
     Finish,
     FinishReason,
+    Inside,
     LogprobsDelta,
     OfChoice,
     ReasoningDelta,
@@ -115,7 +116,7 @@ class Answer:
         return Speech(ids[0], times[-1] if times else None) if ids else None
 
 
-def _size(delta: ChoiceDelta | Stamp) -> int:
+def _size(delta: ChoiceDelta | Stamp | Inside) -> int:
     """Return how much of an answer's bound a delta takes, in characters."""
     match delta:
         case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
@@ -128,7 +129,7 @@ def _size(delta: ChoiceDelta | Stamp) -> int:
             return len(items)
         case AudioDelta(_, data, transcript):
             return len(data or "") + len(transcript or "")
-        case ToolCallStart() | Finish() | Stamp():
+        case ToolCallStart() | Finish() | Stamp() | Inside():
             return 0
         case _:
             assert_never(delta)

@@ -4,8 +4,8 @@ What is only read is read from the store. What changes a session goes through it
 for it: so it happens between two turns, and nobody changes what another has in hand.
 """
 
-from collections.abc import AsyncIterator, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from greenroom.actors.agent import Rooms
 from greenroom.actors.closing import store_failure
@@ -88,6 +88,11 @@ class Archive:
 
     async def delete(self, name: SessionName) -> None:
         """Delete it, with all that was said."""
+        if name.agent not in self._rooms:
+            await self.info(name)
+            with _told():
+                await self._store.delete(name)  # nobody has it in hand
+            return
         await (await self._actor(name)).ask(Delete())
 
     async def annotate(self, name: SessionName, attributes: bytes) -> None:
@@ -108,9 +113,13 @@ class Archive:
         """Take one entry out of what was said, as `session_messages.Erase` says."""
         await (await self._actor(name)).ask(Erase(seq))
 
-    def export(self, name: SessionName) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Read a session as JSON Lines, each with its line break; raises as the store does."""
-        return self._store.export(name)
+    @asynccontextmanager
+    async def export(self, name: SessionName) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """Read a session as JSON Lines, each with its line break."""
+        await self.info(name)
+        with _told():
+            async with self._store.export(name) as lines:
+                yield lines
 
     async def restore(
         self, lines: AsyncIterator[bytes], name: SessionName | None = None

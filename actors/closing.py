@@ -6,6 +6,8 @@ from it, and if tools of ours have done something for it. Of any other turn that
 of nothing is kept: whoever sent it can do so again.
 """
 
+import msgspec
+
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import ENDED_CODE, Failure, FailureKind, TurnFailed
 from greenroom.actors.recording import Recording
@@ -30,6 +32,8 @@ def end_of(
         failure = None
     elif failure is None:
         failure = internal("The model's answer has no end.")
+    if failure is not None and recording.steps:
+        failure = msgspec.structs.replace(failure, is_final=True)
     return TurnEnd(
         id=turn.id,
         state=_state(recording, failure),

@@ -13,6 +13,7 @@ from greenroom.actors.entries import (
     UNNAMED,
     AssistantEntry,
     Content,
+    SummaryEntry,
     TextPart,
     ToolCall,
     ToolEntry,
@@ -58,6 +59,31 @@ def shown(entries: Sequence[TranscriptEntry]) -> Iterator[Shown]:
                     entry = msgspec.structs.replace(entry, text=text, tool_calls=outer)  # noqa: PLW2901
                 said = []
                 yield Shown(entry, _behind_inner_results(entries, at + 1), inner)
+
+
+def answer_in(entries: Sequence[TranscriptEntry | SummaryEntry]) -> AssistantEntry | None:
+    """Return the answer that the entries of a turn end with, as its client saw it."""
+    said = [entry for entry in entries if not isinstance(entry, SummaryEntry)]
+    last = None
+    for item in shown(said[start_of_answer(said) :]):
+        last = item.entry
+    return last if isinstance(last, AssistantEntry) else None
+
+
+def start_of_answer(entries: Sequence[TranscriptEntry | SummaryEntry]) -> int:
+    """Return where the answer of a turn begins among its entries, with the steps that led to it."""
+    start = len(entries)
+    while start:
+        match entries[start - 1]:
+            case ToolEntry(inner=True):
+                pass
+            case AssistantEntry(tool_calls=calls):
+                if start < len(entries) and not any(call.inner for call in calls):
+                    break
+            case _:
+                break
+        start -= 1
+    return start
 
 
 def needs_break(text: str) -> bool:

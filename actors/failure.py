@@ -48,6 +48,8 @@ CRASH_CODE = "turn_interrupted"
 """The code of a turn that nobody ended: the gateway went down meanwhile."""
 ENDED_CODE = "turn_ended"
 """The code of a turn that somebody ended who goes on from what it has said."""
+FORMLESS = "invalid_output"
+"""The code of a turn whose model gave no answer of the form that its agent needs."""
 UNREACHABLE = "unreachable"
 """The code of a failure for which nothing was sent, because there was no connection."""
 
@@ -56,7 +58,8 @@ class Failure(msgspec.Struct, frozen=True):
     """A failed turn: what to tell its caller.
 
     `param` names the request's field, `code` is OpenAI's machine-readable name where there is one,
-    `retry_after` is in seconds. `limits` are those that were reached, as `Notes` has them.
+    `retry_after` is in seconds. `limits` are those that were reached, as `Notes` has them. One that
+    `is_final` came after tools had done something: to send the request again is to have it done again.
     """
 
     kind: FailureKind
@@ -65,6 +68,7 @@ class Failure(msgspec.Struct, frozen=True):
     code: str | None = None
     retry_after: float | None = None
     limits: dict[str, str] = {}
+    is_final: bool = False
 
 
 class TurnFailed(Refusal):

@@ -17,6 +17,7 @@ import trio
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
+from greenroom.actors.at_work import AtWork
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.embedding import Embedding
@@ -36,6 +37,8 @@ from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.stores.records import SessionName, StoredTurn
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.tools.mcp.serving import McpServers
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.actors.tools.tool import ToolHost
 from greenroom.actors.turn import (
     ELSEWHERE,
@@ -80,6 +83,10 @@ def _with_hosts(kit: Kit, hosts: Sequence[ToolHost]) -> Kit:
     return msgspec.structs.replace(kit, hosts=(*kit.hosts, *hosts)) if hosts else kit
 
 
+def _named(names: Sequence[str] | None, servers: McpServers) -> Sequence[str]:
+    return tuple(servers.hosts) if names is None else names
+
+
 def new_id() -> str:
     """Return a turn's id: 24 hexadecimal digits, never the same twice."""
     return secrets.token_hex(12)
@@ -114,17 +121,20 @@ class House:
         agenda: Agenda,
         clock: Callable[[], float],
         counts: Callable[[], Counts] = Counts,
+        at_work: AtWork | None = None,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
         self._upstreams = upstreams
         self.actor_counts = counts
+        self._at_work = at_work or AtWork()
         self.archive = Archive(store, rooms)
         self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
         self.agenda = agenda
         self._clock = clock
+        self.servers = McpServers(())
         self._runner: Ref[RunnerMessage] | None = None
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
@@ -139,10 +149,12 @@ class House:
         connect: Connect = connect_channel,
         *,
         clock: Callable[[], float] = time.time,
+        mcp: Sequence[McpServer] = (),
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash.
 
-        `store` has to outlive the system; `clock` tells the time of day in Unix seconds.
+        `store` has to outlive the system; `clock` tells the time of day in Unix seconds. `mcp` are
+        servers of tools, which may come up later.
         """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
@@ -159,9 +171,15 @@ class House:
         }
         agenda = Agenda(store.errands, clock)
         place = Doors()
+        servers = McpServers(mcp)
+        await servers.start(system)
         inner = {
             agent.id: _with_hosts(
-                settings.kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
+                settings.kits.get(agent.id, NO_KIT),
+                (
+                    *own_tools(agent, agenda, place, clock),
+                    *(servers.hosts[name] for name in _named(agent.mcp, servers)),
+                ),
             )
             for agent in settings.agents
         }
@@ -182,7 +200,9 @@ class House:
             agenda,
             clock,
             system.counts,
+            surroundings.at_work,
         )
+        house.servers = servers
         place.open(house)
         runner = partial(Runner, store.errands, house, clock)
         house.run_errands(await system.supervise(runner, "errands", ALWAYS))
@@ -213,6 +233,10 @@ class House:
         """Return the session that a key means; raises `TurnFailed` (INVALID_REQUEST)."""
         return self._selector.session(key, agent)
 
+    def stored_session(self, key: str, agent: str | None) -> SessionName:
+        """Return the stored session that a key means, also of an agent that is gone."""
+        return self._selector.stored(key, agent)
+
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""
         return tuple([await ref.ask(Describe()) for ref in self._refs])
@@ -220,6 +244,10 @@ class House:
     async def provider_status(self) -> tuple[ProviderStatus, ...]:
         """Ask every provider how it is; the caller sets the deadline."""
         return tuple([await ref.ask(DescribeProvider()) for ref in self._providers])
+
+    async def calm(self) -> None:
+        """Wait until no turn runs or waits, with a client or without; the caller sets the deadline."""
+        await self._at_work.calm()
 
     async def close(self, grace: float) -> None:
         """Stop the agents, their sessions and runs; who has not ended in `grace` seconds is cancelled.
@@ -237,6 +265,7 @@ class House:
             ref.kill()
         for ref in self._refs:
             await ref.stopped()
+        await self.servers.close()
 
     def submit(self, selection: Selection, turn: TurnRequest) -> OpenStream[TurnEvent]:
         """Ask a session for a turn: `async with house.submit(…) as events`.

@@ -25,7 +25,7 @@ from greenroom.actors.entries import (
     TranscriptEntry,
     UserEntry,
 )
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.failure import FORMLESS, Failure, FailureKind, TurnFailed
 from greenroom.actors.output import MOST_REPAIRS, repair, response_format
 from greenroom.actors.recording import LEFT, Recording
 from greenroom.actors.stores.store import Fenced, StoreFailed
@@ -199,7 +199,10 @@ class Run(Actor[Begin]):
             match step:
                 case GiveUp(final):
                     return final
-                case Again(_, seconds):
+                case Again(following, seconds):
+                    await self._acting.tell_inside(
+                        "model.retried", model=str(following), after_s=seconds, why=failure.message
+                    )
                     await trio.sleep(seconds)
 
     async def _prompt(self) -> Prompt:
@@ -254,7 +257,9 @@ class Run(Actor[Begin]):
             what = f"The agent has a tool named {clash!r} of its own; give yours another name."
             return Failure(FailureKind.INVALID_REQUEST, what, param="tools")
         if tools and turn.sampling.choices > 1:
-            what = "`n` must be 1: this agent has tools of its own, and goes on with what they find."
+            what = (
+                "`n` must be 1: this agent has tools of its own, and goes on with what they find."
+            )
             return Failure(FailureKind.INVALID_REQUEST, what, param="n")
         choice = turn.tool_choice
         if not first and choice is not None and choice.mode != "none":
@@ -316,6 +321,7 @@ class Run(Actor[Begin]):
         self._draft = draft.with_summary(cut, text)
         assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
         self._summed_up = SummedUp(cut.upto, self._draft.summary)
+        await self._acting.tell_inside("history.shortened", entries=cut.upto)
         return True
 
 
@@ -323,5 +329,5 @@ def _formless(route: Route) -> Failure:
     return Failure(
         FailureKind.UPSTREAM_ERROR,
         f"'{route}' did not give an answer of the form that is needed, asked {MOST_REPAIRS + 1} times.",
-        code="invalid_output",
+        code=FORMLESS,
     )

@@ -132,6 +132,18 @@ class Selector:
         named, _ = self._agent_of_model(model)
         return None if named is None else named.lower()
 
+    def stored(self, key: str, agent: str | None) -> SessionName:
+        """Return the stored session that a key means, whosever it is: also one of an agent that is gone.
+
+        Raises:
+            TurnFailed: INVALID_REQUEST, the key can be no session's.
+        """
+        if len(key) > _MAX_KEY_LENGTH or not key.isprintable():
+            raise _bad_key(f"must be at most {_MAX_KEY_LENGTH} printable characters")
+        found = _KEY_OF_AGENT.fullmatch(key)
+        named = agent or (found["agent"] if found is not None else self._default)
+        return SessionName(named.lower(), key)
+
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent of ours, in any of its forms."""
         try:

@@ -142,6 +142,7 @@ class Session(Actor[SessionMessage]):
         return answer
 
     async def on_stop(self) -> None:
+        self._surroundings.at_work.note(self, 0)
         running, self._line.running = self._line.running, None
         if running is not None:
             # Its readers were told when this actor began to end.
@@ -292,6 +293,7 @@ class Session(Actor[SessionMessage]):
                 failed = store_failure(error)
                 self._tell_end(item, failed.failure)
                 self._leave(failed)
+        self._surroundings.at_work.note(self, len(line))
         if self._passes and line.running is None and not self._followers:
             self.stop()
 

@@ -121,7 +121,8 @@ class AgentSettings(msgspec.Struct, frozen=True):
     `time_limit` bounds a run, in seconds, and can be infinite. `sampling` is that of a request that says
     nothing else. An approval that nobody decides in
     `approval_expires` seconds is a no. One that `reminds` has the tools to wake its own sessions, and it
-    may ask the agents in `asks`, waiting for each `ask_seconds` at most.
+    may ask the agents in `asks`, waiting for each `ask_seconds` at most. It has the tools of the MCP
+    servers named in `mcp`, of all if that is None.
     """
 
     id: str
@@ -138,6 +139,7 @@ class AgentSettings(msgspec.Struct, frozen=True):
     reminds: bool = False
     asks: tuple[str, ...] = ()
     ask_seconds: float = 300.0
+    mcp: tuple[str, ...] | None = None
 
 
 class SessionLimits(msgspec.Struct, frozen=True):

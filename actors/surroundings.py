@@ -1,7 +1,8 @@
-"""What all sessions of a house have in common, and never change."""
+"""What all sessions of a house have in common, and never replace."""
 
 from collections.abc import Callable, Mapping
 
+from greenroom.actors.at_work import AtWork
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.errands.agenda import Agenda
 from greenroom.actors.kit import NO_KIT, Kit
@@ -29,6 +30,7 @@ class Surroundings:
         self.store = store
         self.clock = clock
         self.windows = windows or {}
+        self.at_work = AtWork()
         self.agenda = agenda or Agenda(store.errands, clock)
         self._kits = kits or {}
 

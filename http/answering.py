@@ -20,7 +20,7 @@ from greenroom.http.answer_headers import headers_of, of_cost, of_start, overhea
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import HttpLimits
 from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
-from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, Exchange
+from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange
 from greenroom.runtime import ReplyStream
 
 if TYPE_CHECKING:
@@ -100,16 +100,13 @@ class Answering:
     ) -> None:
         """Run `answer` until its client leaves; what it returns is the code of the error that it sent."""
         record.error = "interrupted"
-        async with trio.open_nursery() as nursery:
-
-            async def cancel_when_left() -> None:
-                await exchange.until_client_leaves()
+        try:
+            record.error = await exchange.while_there(answer)
+        except ClientGone:
+            record.error = "client_left"
+        finally:
+            if record.error == "interrupted" and exchange.left:
                 record.error = "client_left"
-                nursery.cancel_scope.cancel()
-
-            nursery.start_soon(cancel_when_left)
-            record.error = await answer()
-            nursery.cancel_scope.cancel()
 
     def told(self, error: Exception, record: Record) -> ApiError:
         """Return an error as its client is told of it; ours are logged as well."""
@@ -175,6 +172,8 @@ class Answering:
             before = before or KEEP_ALIVE
         if before:
             await exchange.write(before)
+        headless = not before
+        """Whether the head still waits for a piece, which may be none where events are left out."""
         while (batch := await _next_batch(events, limits.heartbeat)) is not None:
             pieces: list[bytes] = []
             ended = False
@@ -192,8 +191,9 @@ class Answering:
                         pieces.append(telling.end(event))
                         ended = True
             piece = b"".join(pieces) if batch else KEEP_ALIVE
-            if piece or ended:
+            if piece or ended or headless:
                 await exchange.write(piece, more=not ended)
+                headless = False
 
 
 async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:

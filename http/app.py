@@ -1,4 +1,4 @@
-"""The ASGI application: the hot path in front, Quart's routes behind it, the access log around both."""
+"""The ASGI application: the hot path in front, Quart's routes behind it, gate and log around both."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -16,11 +16,14 @@ from greenroom.http.access import access_log, record_of
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
+from greenroom.http.credential import Credential
 from greenroom.http.embeddings import PATH as EMBEDDINGS
 from greenroom.http.embeddings import Embeddings
 from greenroom.http.errands import add_errands
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
+from greenroom.http.mcp_server import PATH as MCP_PATH
+from greenroom.http.mcp_server import McpEndpoint
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
 from greenroom.http.openapi.document import document
@@ -28,6 +31,9 @@ from greenroom.http.openapi.page import STYLE_HASH, page
 from greenroom.http.responses import conversations, endpoint
 from greenroom.http.responses.conversations import Conversations
 from greenroom.http.responses.endpoint import Responses
+from greenroom.http.server.gate import gate
+from greenroom.http.server.hosts import Hosts
+from greenroom.http.server.origins import Origins
 from greenroom.http.sessions import Sessions
 from greenroom.http.stored import Stored
 
@@ -43,9 +49,14 @@ _PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ance
 Route = Callable[..., Awaitable[Response]]
 
 
-def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> App:
-    """Build the application of one house."""
-    authenticator = Authenticator(gateway.auth, gateway.failures)
+def create_app(
+    house: House,
+    gateway: Gateway,
+    log: "FilteringBoundLogger",
+    credential: Credential | None = None,
+) -> App:
+    """Build the application of one house; `credential` is the gateway's own if not given."""
+    authenticator = Authenticator(credential or Credential(gateway.auth, log), gateway.failures)
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
@@ -56,6 +67,7 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
         sessions.ROOT: Sessions(house, gateway, authenticator, log),
         endpoint.ROOT: Responses(house, gateway, authenticator, log),
         conversations.ROOT: Conversations(house, gateway, authenticator, log),
+        MCP_PATH: McpEndpoint(house, gateway, authenticator, log),
     }
 
     def found(path: str) -> App:
@@ -77,7 +89,8 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
         else:
             await routes(scope, receive, send)
 
-    return access_log(dispatch, log, metrics)
+    gated = gate(dispatch, Hosts(gateway.host, gateway.hosts), Origins(gateway.cors))
+    return access_log(gated, log, metrics)
 
 
 class _Routes(QuartTrio):

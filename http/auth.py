@@ -1,17 +1,18 @@
-"""Who may call: one bearer secret, compared in constant time, and a bound on guessing it.
+"""Who may call: one bearer secret, and a bound on guessing it.
 
-Wrong secrets are counted by address in a table of bounded size; who brings none guesses none. A remote
-address that fails too often is locked out for a while; loopback is only slowed down, so that nobody
-locks out the machine's owner.
+Wrong secrets are counted by address, or network of IPv6, in a table of bounded size; who brings none
+guesses none. A remote address that fails too often is locked out for a while; loopback is only slowed
+down, so that nobody locks out the machine's owner.
 """
 
-import hmac
 import ipaddress
 from collections import OrderedDict, deque
 
 import trio
 
-from greenroom.http.config import Auth, FailureLimits, NoAuth
+from greenroom.http.addresses import whose
+from greenroom.http.config import FailureLimits
+from greenroom.http.credential import Credential
 from greenroom.http.errors import ApiError
 from greenroom.http.exchange import Head
 
@@ -22,8 +23,8 @@ _LOOPBACK_DELAY_S = 0.5
 class Authenticator:
     """Checks requests against the gateway's secret."""
 
-    def __init__(self, auth: Auth, limits: FailureLimits) -> None:
-        self._auth = auth
+    def __init__(self, credential: Credential, limits: FailureLimits) -> None:
+        self._credential = credential
         self._limits = limits
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._locked: OrderedDict[str, float] = OrderedDict()
@@ -34,17 +35,19 @@ class Authenticator:
         Raises:
             ApiError: 401 without the right secret, 429 while its address is locked out.
         """
-        if isinstance(self._auth, NoAuth):
+        if not self._credential.needed:
             return
         address = head.client[0] if head.client is not None else ""
+        who = whose(address)
         now = trio.current_time()
-        self._refuse_locked(address, now)
+        self._refuse_locked(who, now)
         given = presented(head)
         if given is not None:
-            if _matches(given, self._auth.secret.reveal()):
-                self._failures.pop(address, None)
+            if self._credential.matches(given):
+                self._failures.pop(who, None)
                 return
-            await self._count_failure(address, now)
+            spared = self._limits.exempt_loopback and _is_loopback(address)
+            await self._count_failure(who, now, spared=spared)
         raise ApiError(
             401,
             "unauthorized",
@@ -53,12 +56,12 @@ class Authenticator:
             headers={"www-authenticate": "Bearer"},
         )
 
-    def _refuse_locked(self, address: str, now: float) -> None:
-        until = self._locked.get(address)
+    def _refuse_locked(self, who: str, now: float) -> None:
+        until = self._locked.get(who)
         if until is None:
             return
         if until <= now:
-            del self._locked[address]
+            del self._locked[who]
             return
         raise ApiError(
             429,
@@ -68,19 +71,19 @@ class Authenticator:
             headers={"retry-after": str(max(1, round(until - now)))},
         )
 
-    async def _count_failure(self, address: str, now: float) -> None:
+    async def _count_failure(self, who: str, now: float, *, spared: bool) -> None:
         limits = self._limits
-        recent = self._failures.setdefault(address, deque(maxlen=limits.attempts))
-        self._failures.move_to_end(address)
+        recent = self._failures.setdefault(who, deque(maxlen=limits.attempts))
+        self._failures.move_to_end(who)
         recent.append(now)
         _shorten(self._failures)
         if len(recent) < limits.attempts or now - recent[0] > limits.window:
             return
-        if limits.exempt_loopback and _is_loopback(address):
+        if spared:
             await trio.sleep(_LOOPBACK_DELAY_S)
             return
-        del self._failures[address]
-        self._locked[address] = now + limits.lockout
+        del self._failures[who]
+        self._locked[who] = now + limits.lockout
         _shorten(self._locked)
 
 
@@ -91,10 +94,6 @@ def presented(head: Head) -> str | None:
         scheme, _, secret = authorization.partition(" ")
         return secret.strip() if scheme.lower() == "bearer" else None
     return head.header(b"api-key") or head.header(b"x-api-key")
-
-
-def _matches(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def _is_loopback(address: str) -> bool:

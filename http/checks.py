@@ -63,6 +63,7 @@ class Order(msgspec.Struct, frozen=True):
     legacy: bool = False
     starting_after: int = 0
     event_ids: bool = False
+    inside: bool = False
     remote: tuple[Remote, ...] = ()
 
 
@@ -88,6 +89,9 @@ def read_order(
     check_values(request)
     user = _user(request.user)
     asked = read_request(head, body)
+    if asked.starting_after and not request.stream:
+        what = 'Invalid `x-greenroom-starting-after`: it needs `"stream": true`.'
+        raise invalid(what, "x-greenroom-starting-after", "invalid_value")
     selection = selection_of(
         head,
         house,
@@ -142,6 +146,7 @@ def read_order(
         legacy=box.legacy,
         starting_after=asked.starting_after,
         event_ids=asked.event_ids,
+        inside=asked.inside,
         remote=remote,
     )
 

@@ -14,6 +14,7 @@ from greenroom.actors.channels.channel import (
     Deltas,
     Finish,
     FinishReason,
+    Inside,
     LogprobsDelta,
     OfChoice,
     ReasoningDelta,
@@ -52,6 +53,8 @@ class CompletionBuilder:
                     self._choices.setdefault(index, _Choice()).take(inner)
                 case Stamp():
                     self._stamp = delta
+                case Inside():
+                    pass  # a whole answer has none of that
                 case AnnotationsDelta() | AudioDelta() | LogprobsDelta() | ReasoningDelta():
                     first.take(delta)
                 case _:

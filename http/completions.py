@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`: one request becomes one turn, whose events become the answer."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,7 +62,7 @@ class Completions:
             record.turn, record.stream = order.turn.id, order.stream
             record.model = str(selection.route)
             await self._answering.while_there(
-                exchange, record, lambda: self._answer(exchange, order, record)
+                exchange, record, partial(self._answer, exchange, order, record)
             )
 
     async def _read(self, exchange: Exchange) -> Order:
@@ -82,6 +83,7 @@ class Completions:
             starting_after=order.starting_after,
             event_ids=order.event_ids,
             legacy=order.legacy,
+            inside=order.inside,
         )
         selection, turn = order.selection, order.turn
         try:

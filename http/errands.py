@@ -54,7 +54,7 @@ def add_errands(
     @told
     async def list_errands() -> Response:
         key = request.args.get("session")
-        session = None if key is None else house.session(key, request.args.get("agent"))
+        session = None if key is None else house.stored_session(key, request.args.get("agent"))
         limit = _limit(request.args.get("limit", "100"))
         found = await agenda.list(session, after=request.args.get("after", ""), limit=limit + 1)
         data = tuple(map(errand_of, found[:limit]))

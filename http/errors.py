@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.failure import FORMLESS, Failure, FailureKind, TurnFailed
 from greenroom.runtime import ActorCrashed, DirectoryFull, RuntimeFault
 
 INVALID_REQUEST = "invalid_request_error"
@@ -101,24 +101,30 @@ _POINTLESS_TO_RETRY = {
     FailureKind.UPSTREAM_AUTHENTICATION,
     FailureKind.UPSTREAM_QUOTA,
 }
+_SOON = {FailureKind.STOPPING, FailureKind.INTERRUPTED}
+"""What another gateway, or this one once it is up again, would answer."""
+_SOON_S = 1.0
 
 
 def of_failure(failure: Failure) -> ApiError:
     """Translate a turn's failure."""
     status, type_, code, before = _TABLE[failure.kind]
     headers = {f"x-ratelimit-{name}": value for name, value in failure.limits.items()}
-    if failure.retry_after is not None:
-        headers["retry-after-ms"] = str(max(1, round(failure.retry_after * 1000)))
-        seconds = f"{max(failure.retry_after, 0.001):.3f}"
+    after = failure.retry_after
+    if after is None and failure.kind in _SOON:
+        after = _SOON_S
+    if after is not None:
+        headers["retry-after-ms"] = str(max(1, round(after * 1000)))
+        seconds = f"{max(after, 0.001):.3f}"
         headers["retry-after"] = seconds.rstrip("0").removesuffix(".")
-    if failure.kind in _POINTLESS_TO_RETRY:
+    if failure.kind in _POINTLESS_TO_RETRY or failure.is_final:
         headers |= NO_RETRY
     return ApiError(
         status,
         type_,
         before + failure.message,
         param=failure.param,
-        code=code if status >= 500 else failure.code or code,
+        code=code if status >= 500 and failure.code != FORMLESS else failure.code or code,
         headers=headers,
     )
 

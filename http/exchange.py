@@ -6,7 +6,7 @@ cancel exactly that task, and nothing outlives the request.
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -18,6 +18,13 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Header = tuple[bytes, bytes]
+T = TypeVar("T")
+
+PRESENCE = "greenroom.presence"
+"""The extension of ASGI that is a `Presence`, where the server has it."""
+
+BODIES = "greenroom.bodies"
+"""Stands in the scope for the set of deadlines under which a server's bodies are read, if it has one."""
 
 BEGUN = "greenroom.begun"
 """Where a scope has the moment at which its request came, by trio's clock."""
@@ -29,6 +36,17 @@ SSE_HEADERS: tuple[Header, ...] = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+class Presence(Protocol):
+    """What a server knows of a request's client by itself, without a task that waits for it."""
+
+    left: bool
+    """Whether it has left."""
+
+    def cancel_when_left(self) -> None:
+        """Have the task that answers cancelled as soon as it leaves."""
+        ...
 
 
 class ClientGone(Exception):  # noqa: N818 - not an error of anyone's
@@ -61,10 +79,13 @@ class Exchange(Head):
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope)
+        self._bodies: set[trio.CancelScope] = scope.get(BODIES, set())
+        self._presence: Presence | None = scope.get("extensions", {}).get(PRESENCE)
         self._receive = receive
         self._send = send
         self.begun: float = scope.get(BEGUN, 0.0)
         self.started = False
+        self.left = False
         self._ended = False
         self._body_ended = False
 
@@ -72,7 +93,7 @@ class Exchange(Head):
         """Return the whole body.
 
         Raises:
-            ApiError: 413 beyond `max_bytes`, 408 after `seconds`.
+            ApiError: 413 beyond `max_bytes`, 408 after `seconds`, 503 where the server waits no longer.
             ClientGone: the client left.
         """
         declared = self.headers.get(b"content-length", b"")
@@ -80,14 +101,20 @@ class Exchange(Head):
             raise _too_large(max_bytes)
         pieces: list[bytes] = []
         size = 0
-        with trio.move_on_after(seconds):
-            while not self._body_ended:
-                piece = await self._read_piece()
-                size += len(piece)
-                if size > max_bytes:
-                    raise _too_large(max_bytes)
-                pieces.append(piece)
+        with trio.move_on_after(seconds) as patience:
+            self._bodies.add(patience)
+            try:
+                while not self._body_ended:
+                    piece = await self._read_piece()
+                    size += len(piece)
+                    if size > max_bytes:
+                        raise _too_large(max_bytes)
+                    pieces.append(piece)
+            finally:
+                self._bodies.discard(patience)
             return b"".join(pieces)
+        if trio.current_time() < patience.deadline:
+            raise stopping()
         raise ApiError(
             408,
             INVALID_REQUEST,
@@ -110,8 +137,38 @@ class Exchange(Head):
             while not self._body_ended:
                 await self._read_piece()
 
-    async def until_client_leaves(self) -> None:
-        """Return when the client has left; call it once the body is read.
+    async def while_there(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` and return what it does; call it once the body is read.
+
+        When the client leaves the work is cancelled, and `left` is true. The server may cancel more than
+        the work, but for its own connection alone, so that a request needs no task to wait for this.
+
+        Raises:
+            ClientGone: the client left.
+        """
+        if self._presence is not None:
+            self._presence.cancel_when_left()
+            try:
+                return await work()
+            finally:
+                self.left = self._presence.left
+        done: list[T] = []
+        async with trio.open_nursery() as nursery:
+
+            async def cancel_when_left() -> None:
+                await self._until_client_leaves()
+                self.left = True
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(cancel_when_left)
+            done.append(await work())
+            nursery.cancel_scope.cancel()
+        if not done:
+            raise ClientGone
+        return done[0]
+
+    async def _until_client_leaves(self) -> None:
+        """Return when the client has left.
 
         After a whole answer it never returns, because the server reports its own end of the
         request as a disconnect, and whoever acted on that would cancel the server's own steps.
@@ -153,6 +210,17 @@ class Exchange(Head):
         """Send a piece of an answer's body; waits while the client reads too slowly."""
         self._ended = not more
         await self._send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+def stopping() -> ApiError:
+    """Return the refusal of a request that came too late, or not quickly enough."""
+    return ApiError(
+        503,
+        "api_error",
+        "The gateway is stopping. Try again.",
+        code="stopping",
+        headers={"retry-after": "1", "connection": "close"},
+    )
 
 
 def _too_large(max_bytes: int) -> ApiError:

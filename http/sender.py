@@ -17,16 +17,25 @@ _MOST_KEY = 255
 _SELECTING = (b"x-openclaw-agent-id", b"x-openclaw-agent", b"x-openclaw-model")
 
 
+class Events(StrEnum):
+    """Whether a stream tells what happens beside the answer."""
+
+    OMIT = "omit"
+    INCLUDE = "include"
+
+
 class Request(msgspec.Struct, frozen=True):
     """What a request's headers say: to its session, and to the stream that it wants.
 
-    Events up to the number `starting_after` are left out; with `event_ids` each has its number. `pins`
-    keeps the request's user messages in every prompt.
+    Events up to the number `starting_after` are left out; with `event_ids` each has its number; with
+    `inside` they tell what happens beside the answer, too. `pins` keeps the request's user messages in
+    every prompt.
     """
 
     sender: Sender
     starting_after: int = 0
     event_ids: bool = False
+    inside: bool = False
     pins: bool = False
 
     @property
@@ -65,6 +74,7 @@ def read_request(head: Head, body: bytes) -> Request:
         sender,
         starting_after or 0,
         event_ids=_flag(head, b"x-greenroom-event-ids"),
+        inside=_choice(head, b"x-greenroom-events", Events, Events.OMIT) is Events.INCLUDE,
         pins=_flag(head, b"x-greenroom-pin"),
     )
 

@@ -1,12 +1,14 @@
 """The composition root: from a configuration to a running gateway, and its orderly end.
 
-HTTP accepts no more and lets open requests end, until a deadline; then the actors stop, children
-before parents; then the last connections are closed, whose clients have been told. The store outlives
-all of it.
+HTTP accepts no more and lets open requests end, and turns that go on without a client, until a deadline;
+then the actors stop, children before parents; then the last connections are closed, whose clients have
+been told. The store outlives all of it.
 """
 
 import signal
+import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,7 +18,9 @@ from greenroom.actors.house import House
 from greenroom.actors.stores.store import Store
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
-from greenroom.http.listener import Server, base_url
+from greenroom.http.credential import Credential
+from greenroom.http.server.listener import Server, base_url
+from greenroom.http.server.tls import Certificate, follow
 from greenroom.runtime import System
 
 if TYPE_CHECKING:
@@ -28,42 +32,67 @@ _LAST_WORDS_S = 1.0
 
 async def serve(
     configuration: Configuration,
-    listener: trio.SocketListener,
+    listener: socket.socket,
     store: Store,
     log: "FilteringBoundLogger",
     *,
     stop: trio.Event,
+    credential: Credential | None = None,
+    certificate: Certificate | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up."""
+    """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up.
+
+    `credential` and `certificate` are those that may change meanwhile, with TLS if there is one.
+    """
     gateway = configuration.gateway
     async with trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
-            house = await House.open(system, configuration.house, store)
-            server = Server(create_app(house, gateway, log), listener, log)
+            house = await House.open(system, configuration.house, store, mcp=configuration.mcp)
+            app = create_app(house, gateway, log, credential)
+            server = Server(
+                app,
+                listener,
+                log,
+                gateway.limits,
+                http1=gateway.http1,
+                certificate=certificate,
+            )
             connections.start_soon(server.run)
+            if certificate is not None:
+                connections.start_soon(follow, certificate, log)
             connections.start_soon(take_care, store, configuration.house.retention, time.time, log)
-            host, port, *_ = listener.socket.getsockname()
-            url = base_url(host, port)
+            host, port, *_ = listener.getsockname()
+            url = base_url(host, port, secure=certificate is not None)
             log.info("gateway.up", url=url, agents=list(house.agent_ids))
             task_status.started(url)
             await stop.wait()
             log.info("gateway.stopping")
             server.stop()
-            if not await server.ended(within=gateway.limits.shutdown):
+            with trio.move_on_after(gateway.limits.shutdown) as deadline:
+                await server.ended()
+                await house.calm()
+            if deadline.cancelled_caught:
                 log.warning("gateway.deadline", seconds=gateway.limits.shutdown)
+            server.cut_bodies()
             await house.close(_ACTORS_GRACE_S)
         # Whoever was cut short hears of it.
-        await server.ended(within=_LAST_WORDS_S)
+        with trio.move_on_after(_LAST_WORDS_S):
+            await server.ended()
         connections.cancel_scope.cancel()
     log.info("gateway.down")
 
 
-async def stop_on_signal(stop: trio.Event, hurry: trio.CancelScope) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT, cancel `hurry` at the second."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
-            if stop.is_set():
+async def obey_signals(
+    stop: trio.Event, hurry: trio.CancelScope, reload: Callable[[], None]
+) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT, cancel `hurry` at the second; reload at SIGHUP."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+        async for number in signals:
+            if number == signal.SIGHUP:
+                reload()
+            elif stop.is_set():
                 hurry.cancel()
                 return
-            stop.set()
+            else:
+                stop.set()

@@ -86,7 +86,7 @@ class Sessions:
         if exchange.method not in verbs:
             await not_allowed(exchange, verbs)
             return
-        name = self._house.session(key, parameters.get("agent"))
+        name = self._house.stored_session(key, parameters.get("agent"))
         record = record_of(scope)
         record.agent, record.session = name.agent, name.key
         if rest == ["export"]:
@@ -117,7 +117,6 @@ class Sessions:
         await exchange.respond(201, (JSON_TYPE,), msgspec.json.encode(session))
 
     async def _export(self, exchange: Exchange, name: SessionName) -> None:
-        await self._house.archive.info(name)
         async with self._house.archive.export(name) as lines:
             await exchange.start(200, (_LINES_TYPE,))
             async for line in lines:

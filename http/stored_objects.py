@@ -20,6 +20,7 @@ from greenroom.actors.channels.channel import (
     ToolCallArguments,
     ToolCallStart,
 )
+from greenroom.actors.copies import answer_in
 from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry, text_of
 from greenroom.actors.stores.answered import FoundTurn, TurnPage
 from greenroom.actors.stores.records import TurnEnd
@@ -130,10 +131,9 @@ def messages_of(
 
 def _from_transcript(end: TurnEnd) -> Deltas:
     """Return what the transcript has of an answer that is not kept for replays any more."""
-    answers = [entry for entry in end.entries if isinstance(entry, AssistantEntry)]
-    if not answers:
+    answer, deltas = answer_in(end.entries), list[Delta]()
+    if answer is None:
         return ()
-    answer, deltas = answers[-1], list[Delta]()
     if answer.speech is not None:
         speech = answer.speech
         deltas.append(AudioDelta(speech.id, transcript=answer.text, expires=speech.expires))

@@ -8,6 +8,7 @@ from greenroom.actors.channels.channel import (
     ChoiceDelta,
     Deltas,
     Finish,
+    Inside,
     LogprobsDelta,
     OfChoice,
     Stamp,
@@ -19,6 +20,7 @@ from greenroom.actors.entries import Keepsake
 from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
 from greenroom.http import wire
 from greenroom.http.deltas import Likelihoods, delta_of, finish_of, usage_of
+from greenroom.http.errors import INVALID_REQUEST, ApiError
 
 _encoder = msgspec.json.Encoder()
 
@@ -59,7 +61,8 @@ class ChunkEncoder:
     comes next of their choice. In a `legacy` stream a tool call is a `function_call`, the only one.
 
     Events count from 1. The same turn gives the same events, however its deltas were batched, so a client
-    can go on after the last one that it has: those up to `starting_after` are left out.
+    can go on after the last one that it has: those up to `starting_after` are left out. With `inside`
+    there are chunks without a choice that tell what happens beside the answer.
     """
 
     def __init__(
@@ -69,7 +72,9 @@ class ChunkEncoder:
         starting_after: int = 0,
         event_ids: bool = False,
         legacy: bool = False,
+        inside: bool = False,
     ) -> None:
+        self._inside = inside
         self._id = ""
         self._model = ""
         self._created = 0
@@ -109,6 +114,9 @@ class ChunkEncoder:
                 case Stamp(fingerprint, tier):
                     self._fingerprint, self._tier = fingerprint or UNSET, tier or UNSET
                     self._around = None
+                case Inside(kind, data):
+                    if self._inside:
+                        pieces.append(self._tell_inside(kind, data))
                 case Usage() | Keepsake() | Finish():
                     msg = "the end of a turn is told by TurnEnded, not by progress"
                     raise AssertionError(msg)
@@ -122,10 +130,13 @@ class ChunkEncoder:
         if self._include_usage:
             pieces.append(self._frame((), usage_of(ended.usage)))
         pieces.append(self._event(_DONE))
+        if self._events < self._starting_after:
+            return frame(_beyond(self._events, self._starting_after).encode()) + frame(_DONE)
         return b"".join(pieces)
 
     def fail(self, error: bytes) -> bytes:
-        """Encode a bad end, as one piece; `error` is an envelope."""
+        """Encode a bad end, as one piece; `error` is an envelope, which no client has had already."""
+        self._starting_after = 0
         return self._event(error) + self._event(_DONE)
 
     def _event(self, data: bytes) -> bytes:
@@ -142,6 +153,16 @@ class ChunkEncoder:
             self._around = before + _NO_WORDS[:-2], after
         before, after = self._around
         return self._event(before + _encoder.encode(text) + after)
+
+    def _tell_inside(self, kind: str, data: bytes) -> bytes:
+        """Encode what happens beside the answer, as a chunk that clients read over."""
+        told = wire.InsideChunk(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            greenroom=wire.InsideEvent(type=kind, data=msgspec.Raw(data)),
+        )
+        return self._event(_encoder.encode(told))
 
     def _tell(self, choice: _Choice, delta: ChoiceDelta) -> list[bytes]:
         if isinstance(delta, LogprobsDelta):
@@ -195,3 +216,13 @@ class ChunkEncoder:
             system_fingerprint=self._fingerprint,
         )
         return _encoder.encode(chunk)
+
+
+def _beyond(events: int, starting_after: int) -> ApiError:
+    return ApiError(
+        409,
+        INVALID_REQUEST,
+        f"This stream has {events} events: it cannot go on after event {starting_after}.",
+        param="x-greenroom-starting-after",
+        code="starting_after_beyond",
+    )

@@ -321,6 +321,24 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     system_fingerprint: str | UnsetType = UNSET
 
 
+class InsideEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens in a turn beside what is said; `data` is an object that its `type` explains."""
+
+    type: str
+    data: msgspec.Raw
+
+
+class InsideChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A chunk without a choice, as the last one with its usage is; only for clients that ask for it."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: tuple[()] = ()
+    greenroom: InsideEvent
+
+
 class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
     """The assistant's message of a whole answer; `function_call` answers one with `functions`."""
 

@@ -8,7 +8,7 @@ outside of this program.
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -116,6 +116,21 @@ class Stamp(msgspec.Struct, frozen=True, tag="stamp", omit_defaults=True):
     tier: str | None = None
 
 
+Kind = Literal[
+    "tool.started", "tool.ended", "approval.needed", "history.shortened", "model.retried"
+]
+
+
+class Inside(msgspec.Struct, frozen=True, tag="inside"):
+    """What happens in a turn beside what is said, for clients that ask for it; `data` is a JSON object.
+
+    No channel gives it: it is the turn's own.
+    """
+
+    kind: Kind
+    data: bytes
+
+
 class FinishReason(StrEnum):
     """Why the model stopped."""
 
@@ -154,7 +169,7 @@ class OfChoice(msgspec.Struct, frozen=True, tag="choice"):
     delta: ChoiceDelta
 
 
-Delta = ChoiceDelta | OfChoice | Stamp | Keepsake | Usage
+Delta = ChoiceDelta | OfChoice | Stamp | Keepsake | Usage | Inside
 Deltas = tuple[Delta, ...]
 
 

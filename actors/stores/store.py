@@ -45,6 +45,10 @@ class CannotOpen(StoreFailed):
     """The store cannot be had at all; the message is for a person, and says what to do."""
 
 
+class InUse(CannotOpen):
+    """Another process has the store, and may give it up."""
+
+
 class SourceMissing(StoreFailed):
     """The session to be forked from is not there, or was never as the fork says."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import click
 import msgspec
+import trio
 
 from greenroom.actors.channels.channel import Deltas, TextDelta, ToolCallArguments, ToolCallStart
 from greenroom.actors.channels.http_channel import HttpChannel
@@ -21,6 +22,9 @@ from greenroom.http.config import Configuration
 from greenroom.http.logs import open_log
 from greenroom.http.stores import store_of
 from greenroom.runtime import System
+
+_TOOLS_PATIENCE_S = 30.0
+"""How long a turn waits for servers of tools to be up."""
 
 DEFAULT_AGENT = "openclaw"
 """The model field that means the default agent, and that agent's own model."""
@@ -44,7 +48,9 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
             store_of(configuration) as store,
             System("greenroom", log=open_log(quiet)) as system,
         ):
-            house = await House.open(system, configuration.house, store)
+            house = await House.open(system, configuration.house, store, mcp=configuration.mcp)
+            with trio.move_on_after(_TOOLS_PATIENCE_S):
+                await house.servers.settled()
             selection = house.select(
                 Wish(
                     DEFAULT_AGENT,

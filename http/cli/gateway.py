@@ -8,7 +8,7 @@ import httpx2
 from greenroom.actors.settings import Secret
 from greenroom.http.config import Configuration, NoAuth
 from greenroom.http.config.authentication import TOKEN_VARIABLE
-from greenroom.http.listener import base_url
+from greenroom.http.server.listener import base_url
 
 
 class GatewayAddress:
@@ -16,7 +16,8 @@ class GatewayAddress:
 
     def __init__(self, configuration: Configuration, url: str | None, token: str | None) -> None:
         gateway = configuration.gateway
-        self.url = (url or base_url(_reachable(gateway.host), gateway.port)).rstrip("/")
+        own = base_url(_reachable(gateway.host), gateway.port, secure=gateway.tls is not None)
+        self.url = (url or own).rstrip("/")
         self.secret = Secret(token) if token else _configured_secret(configuration)
 
     @property

@@ -5,6 +5,7 @@ A user's mistake is one line on standard error and exit status 2; what was asked
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
 import click
@@ -20,7 +21,8 @@ from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.cli.sessions import sessions
 from greenroom.http.cli.store import store
 from greenroom.http.config import ConfigurationError
-from greenroom.http.listener import CannotListen
+from greenroom.http.server.listener import CannotListen
+from greenroom.http.server.tls import CannotLoad
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,20 +38,40 @@ def cli() -> None:
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
 )
 @click.option("--store", "file", metavar="PATH", help=STORE_HELP)
-def serve(program: str | None, path: str | None, port: int | None, file: str | None) -> None:
+@click.option(
+    "--wait-for-store",
+    "patience",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Start beside a gateway that is about to stop: share its port, and wait for its store.",
+)
+def serve(
+    program: str | None,
+    path: str | None,
+    port: int | None,
+    file: str | None,
+    patience: float | None,
+) -> None:
     """Run the gateway until SIGINT or SIGTERM, with the agents of PROGRAM, a Python file.
+
+    SIGHUP reloads its secret and its certificate.
 
     Without a configuration file it starts on an embedded default: loopback only, a generated token,
     a scripted model that needs no key, and sessions in memory.
     """
-    configuration = load_configuration(path, port, file)
+    read = partial(load_configuration, path, port, file)
+    configuration = read()
+    if patience is not None and configuration.store is None:
+        raise Problem("there is no store to wait for; name one with --store", 2)
     if program is not None:
         configuration = with_program(configuration, program)
     try:
-        if not trio.run(serve_until_signalled, configuration):
+        if not trio.run(serve_until_signalled, configuration, read, patience):
             raise KeyboardInterrupt
     except CannotListen as error:
         raise Problem(f"{error}; choose another port with --port or gateway.port", 2) from None
+    except CannotLoad as error:
+        raise Problem(str(error), 2) from None
 
 
 @cli.command()

@@ -4,6 +4,8 @@ Thin: a request for each command, its answer printed. An export is written as it
 is too large for it.
 """
 
+import errno
+import os
 import sys
 import time
 from collections.abc import Generator, Mapping
@@ -81,12 +83,19 @@ class SessionsClient:
                     sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
                 return
+            # What is cut off on the way leaves no file that looks whole.
+            beside = to.with_name(f".{to.name}.part")
             try:
-                with to.open("xb") as file:
+                if to.exists():
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+                with beside.open("wb") as file:
                     for piece in answer.iter_bytes():
                         file.write(piece)
+                beside.rename(to)
             except OSError as error:
                 raise Problem(f"{to}: {error.strerror}", 2) from None
+            finally:
+                beside.unlink(missing_ok=True)
 
     def restore(self, source: Path, key: str | None) -> None:
         """Make a session of an export."""

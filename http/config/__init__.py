@@ -11,6 +11,7 @@ from greenroom.http.config.configuration import (
     Configuration,
     FailureLimits,
     Gateway,
+    Http1,
     HttpLimits,
     ImageLimits,
     LogFormat,
@@ -19,12 +20,14 @@ from greenroom.http.config.configuration import (
     NoAuth,
     PasswordAuth,
     SecretSource,
+    Tls,
     TokenAuth,
 )
 from greenroom.http.config.errors import ConfigurationError, Problem
 from greenroom.http.config.find import find
 from greenroom.http.config.findings import IgnoredKey
 from greenroom.http.config.load import load
+from greenroom.http.config.secret_file import NoSecret, read_secret
 
 __all__ = [
     "Auth",
@@ -32,6 +35,7 @@ __all__ = [
     "ConfigurationError",
     "FailureLimits",
     "Gateway",
+    "Http1",
     "HttpLimits",
     "IgnoredKey",
     "ImageLimits",
@@ -39,10 +43,13 @@ __all__ = [
     "LogLevel",
     "Logging",
     "NoAuth",
+    "NoSecret",
     "PasswordAuth",
     "Problem",
     "SecretSource",
+    "Tls",
     "TokenAuth",
     "find",
     "load",
+    "read_secret",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from greenroom.actors.draft import Shortening
 from greenroom.actors.settings import AgentSettings, ProviderSettings
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.http.config import schema
 from greenroom.http.config.acting import (
     Places,
@@ -17,6 +18,7 @@ from greenroom.http.config.acting import (
     sampling_of,
 )
 from greenroom.http.config.findings import Findings
+from greenroom.http.config.mcp import check_mcp
 from greenroom.http.config.nodes import KeyPath
 from greenroom.http.config.providers import SCRIPTED
 from greenroom.http.config.references import Known, check_reference
@@ -48,6 +50,7 @@ def resolve_agents(
     agents: schema.Agents,
     providers: tuple[ProviderSettings, ...],
     places: Places,
+    servers: tuple[McpServer, ...],
     findings: Findings,
 ) -> Household:
     """Return the agents with their models; ids come out in lower case."""
@@ -67,10 +70,13 @@ def resolve_agents(
         reminds=agents.defaults.reminders,
         asks=_lower(agents.defaults.asks),
         ask_seconds=agents.defaults.ask_seconds,
+        mcp=agents.defaults.mcp,
     )
     entries = tuple(_entries(agents, findings))
     _check_ids(entries, findings)
     found = tuple(_agent(entry, defaults, known, places, findings) for entry in entries)
+    mcp_paths = {entry.id: entry.path for entry in entries if entry.agent.mcp is not None}
+    check_mcp(found or (defaults,), servers, mcp_paths, findings)
     check_asked(found or (defaults,), _paths_of_asks(entries), findings)
     return Household(found or (defaults,), _default(entries, findings), defaults, bool(found))
 
@@ -154,6 +160,7 @@ def _agent(
         reminds=defaults.reminds if agent.reminders is None else agent.reminders,
         asks=asks,
         ask_seconds=agent.ask_seconds or defaults.ask_seconds,
+        mcp=defaults.mcp if agent.mcp is None else agent.mcp,
     )
 
 

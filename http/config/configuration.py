@@ -9,24 +9,27 @@ from typing import Literal
 import msgspec
 
 from greenroom.actors.settings import HouseSettings, Secret
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.http.config.findings import IgnoredKey
 
-SecretSource = Literal["configuration", "environment", "generated"]
+SecretSource = Literal["configuration", "file", "environment", "generated"]
 """Where a gateway's secret came from; a generated one is to be shown to the user once."""
 
 
 class TokenAuth(msgspec.Struct, frozen=True, tag="token"):
-    """Callers present a token as their bearer."""
+    """Callers present a token as their bearer; where it is in a `file`, what that says counts."""
 
     secret: Secret
     source: SecretSource
+    file: Path | None = None
 
 
 class PasswordAuth(msgspec.Struct, frozen=True, tag="password"):
-    """Callers present a password as their bearer."""
+    """Callers present a password as their bearer; where it is in a `file`, what that says counts."""
 
     secret: Secret
     source: SecretSource
+    file: Path | None = None
 
 
 class NoAuth(msgspec.Struct, frozen=True, tag="none"):
@@ -46,11 +49,13 @@ class FailureLimits(msgspec.Struct, frozen=True):
 
 
 class HttpLimits(msgspec.Struct, frozen=True):
-    """Bounds of one request.
+    """Bounds of a request, and of connections.
 
-    `body_timeout` is for reading a request's body; `heartbeat` the longest silence of a stream;
-    `first_event` the longest wait for a run's first event before the status goes out; `shutdown`
-    the time that runs under way get to end; `max_json_depth` how deep a request's JSON may nest.
+    `head_timeout` is for a request's head, or a TLS handshake; `body_timeout` for its body;
+    `write_timeout` for a client that does not read what it is sent; `keep_alive` how long a connection
+    may wait for its next request. `heartbeat` is the longest silence of a stream; `first_event` the
+    longest wait for a run's first event before the status goes out; `shutdown` the time that runs
+    under way get to end; `max_json_depth` how deep a request's JSON may nest.
     """
 
     max_body_bytes: int = 20 * 1024 * 1024
@@ -59,6 +64,24 @@ class HttpLimits(msgspec.Struct, frozen=True):
     first_event: float = 10.0
     shutdown: float = 10.0
     max_json_depth: int = 64
+    max_connections: int = 8192
+    max_connections_per_address: int = 2048
+    keep_alive: float = 60.0
+    max_head_bytes: int = 64 * 1024
+    max_request_line_bytes: int = 16 * 1024
+    max_headers: int = 128
+    head_timeout: float = 20.0
+    write_timeout: float = 60.0
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """The files of a certificate, with its chain, and of its key, both in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+Http1 = Literal["httptools", "h11"]
 
 
 class ImageLimits(msgspec.Struct, frozen=True):
@@ -82,7 +105,9 @@ class Gateway(msgspec.Struct, frozen=True):
 
     `host` is an IP address; port 0 lets the system choose. `chat_completions` switches the
     endpoint; with `session_from_user`, a request's `user` makes its session. `responses` and
-    `responses_from_user` are the same for responses, and the former for conversations, too.
+    `responses_from_user` are the same for responses, and the former for conversations, too. `hosts` are
+    names that the gateway answers for, beside its own; `cors` the origins whose pages may call it.
+    `http1` says whose HTTP/1.1 is spoken.
     """
 
     host: str
@@ -95,6 +120,10 @@ class Gateway(msgspec.Struct, frozen=True):
     responses: bool = False
     responses_from_user: bool = True
     images: ImageLimits = ImageLimits()
+    hosts: tuple[str, ...] = ()
+    cors: tuple[str, ...] = ()
+    http1: Http1 = "httptools"
+    tls: Tls | None = None
 
 
 LogLevel = Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"]
@@ -113,7 +142,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     `store` is the file that sessions are kept in, None for memory. `source` is the file that it came
     from, None for the embedded default; `ignored` are that file's keys that mean something to the
-    existing product and nothing here, each with its line.
+    existing product and nothing here, each with its line. `mcp` are the servers of tools.
     """
 
     gateway: Gateway
@@ -122,3 +151,4 @@ class Configuration(msgspec.Struct, frozen=True):
     logging: Logging
     source: Path | None
     ignored: tuple[IgnoredKey, ...]
+    mcp: tuple[McpServer, ...] = ()

@@ -13,7 +13,7 @@ def _names(text: str) -> frozenset[str]:
 ROOT = _names("""
     $schema accessGroups acp approvals attachments audio auth bindings broadcast browser
     canvasHost channels cli cloudWorkers commands crestodian cron desktop diagnostics discovery
-    env hooks mcp media memory messages meta multiAgent nodeHost plugins proxy secrets security
+    env hooks media memory messages meta multiAgent nodeHost plugins proxy secrets security
     session skills surfaces talk telemetry tools transcripts tts ui update vault web wizard
     worktreeAcceleration worktreeRoot
 """)
@@ -21,10 +21,11 @@ ROOT = _names("""
 GATEWAY = _names("""
     allowRealIpFallback channelHealthCheckMinutes channelMaxRestartsPerHour
     channelStaleEventThresholdMinutes cliAgents controlUi handshakeTimeoutMs mode nodes
-    publicOrigin push readiness reload remote roles tailscale terminal tls tools trustedProxies
+    publicOrigin push readiness reload remote roles tailscale terminal tools trustedProxies
     webchat
 """)
 GATEWAY_AUTH = _names("allowTailscale identityScopes scopes trustedProxy")
+GATEWAY_TLS = _names("autoGenerate caPath")
 GATEWAY_HTTP = frozenset({"securityHeaders"})
 CHAT_COMPLETIONS = _names("maxBodyBytes maxImageParts maxTotalImageBytes")
 RESPONSES = _names("files images maxBodyBytes maxUrlParts")
@@ -65,6 +66,9 @@ AGENT = _AGENT | _names("""
     agentDir description groupChat identity memory plugins runtime skillsLimits
     statusUpdates tts
 """)
+
+MCP = _names("sessionIdleTtlMs")
+MCP_SERVER = _names("enabled toolFilter transport type workingDirectory")
 
 TOOLS = _names("alsoAllow byProvider elevated exec fs loopDetection profile sandbox")
 

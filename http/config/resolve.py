@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from greenroom.actors.settings import HouseSettings
+from greenroom.actors.tools.mcp.settings import McpServer
 from greenroom.http.config import schema
 from greenroom.http.config.acting import Places
 from greenroom.http.config.agents import resolve_agents
@@ -12,13 +13,19 @@ from greenroom.http.config.configuration import (
     Configuration,
     FailureLimits,
     Gateway,
-    HttpLimits,
     ImageLimits,
     LogFormat,
     Logging,
 )
+from greenroom.http.config.edge import (
+    resolve_hosts,
+    resolve_limits,
+    resolve_origins,
+    resolve_tls,
+)
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.listening import resolve_host, resolve_port
+from greenroom.http.config.mcp import resolve_mcp
 from greenroom.http.config.names import resolve_names
 from greenroom.http.config.providers import resolve_providers
 from greenroom.http.config.sessions import resolve_retention, resolve_sessions
@@ -44,13 +51,15 @@ def resolve(
     `source` is None for the embedded default, which alone may make its token up. `home` is the user's
     folder.
     """
-    gateway = _gateway(file.gateway, source, port, environ, findings)
-    house = _house(file, Places(source, home), environ, findings)
+    gateway = _gateway(file.gateway, source, port, environ, home, findings)
+    servers = resolve_mcp(file.mcp, source, home, findings)
+    house = _house(file, Places(source, home), servers, environ, findings)
     store = resolve_store(file.store, source, environ, home, findings)
     logging = _logging(file.logging, findings)
     return Configuration(
         gateway=gateway,
         house=house,
+        mcp=servers,
         store=store,
         logging=logging,
         source=source,
@@ -63,37 +72,28 @@ def _gateway(
     source: Path | None,
     port: int | None,
     environ: Mapping[str, str],
+    home: Path,
     findings: Findings,
 ) -> Gateway:
     host = resolve_host(gateway, findings)
-    endpoints, limits, failures = (
-        gateway.http.endpoints,
-        gateway.http.limits,
-        gateway.auth.rate_limit,
-    )
-    images = endpoints.chat_completions.images
+    http, failures = gateway.http, gateway.auth.rate_limit
+    auth = resolve_auth(gateway.auth, host, source, environ, home, findings)
+    images = http.endpoints.chat_completions.images
     return Gateway(
         host=host,
         port=resolve_port(gateway, port, environ, findings),
-        auth=resolve_auth(gateway.auth, host, environ, findings, generate=source is None),
+        auth=auth,
         failures=FailureLimits(
             attempts=failures.max_attempts,
             window=failures.window_ms / 1000,
             lockout=failures.lockout_ms / 1000,
             exempt_loopback=failures.exempt_loopback,
         ),
-        chat_completions=endpoints.chat_completions.enabled,
-        session_from_user=endpoints.chat_completions.session_from_user,
-        responses=endpoints.responses.enabled,
-        responses_from_user=endpoints.responses.session_from_user,
-        limits=HttpLimits(
-            max_body_bytes=limits.max_body_bytes,
-            body_timeout=limits.body_timeout_seconds,
-            heartbeat=limits.heartbeat_seconds,
-            first_event=limits.first_event_seconds,
-            shutdown=limits.shutdown_seconds,
-            max_json_depth=limits.max_json_depth,
-        ),
+        chat_completions=http.endpoints.chat_completions.enabled,
+        session_from_user=http.endpoints.chat_completions.session_from_user,
+        responses=http.endpoints.responses.enabled,
+        responses_from_user=http.endpoints.responses.session_from_user,
+        limits=resolve_limits(http.limits),
         images=ImageLimits(
             allow_url=images.allow_url,
             url_allowlist=images.url_allowlist,
@@ -103,14 +103,22 @@ def _gateway(
             timeout=images.timeout_ms / 1000,
             allowed_types=images.allowed_mimes,
         ),
+        hosts=resolve_hosts(http.hosts, findings),
+        cors=resolve_origins(http.cors.origins, auth, findings),
+        http1=http.http1,
+        tls=resolve_tls(gateway.tls, source, home, findings),
     )
 
 
 def _house(
-    file: schema.File, places: Places, environ: Mapping[str, str], findings: Findings
+    file: schema.File,
+    places: Places,
+    servers: tuple[McpServer, ...],
+    environ: Mapping[str, str],
+    findings: Findings,
 ) -> HouseSettings:
     providers = resolve_providers(file.models.providers, environ, findings)
-    household = resolve_agents(file.agents, providers, places, findings)
+    household = resolve_agents(file.agents, providers, places, servers, findings)
     return HouseSettings(
         agents=household.agents,
         default_agent=household.default,

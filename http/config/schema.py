@@ -20,9 +20,11 @@ from greenroom.actors.settings import (
     TimeLimits,
 )
 from greenroom.actors.stores.records import Retention
+from greenroom.actors.tools.mcp.settings import McpServer, Stdio
 from greenroom.http.config import ignored
 from greenroom.http.config.configuration import (
     FailureLimits,
+    Http1,
     HttpLimits,
     ImageLimits,
     LogFormat,
@@ -34,6 +36,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
 CountFromZero = Annotated[int, msgspec.Meta(ge=0)]
 Bytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**3)]
+HeadBytes = Annotated[int, msgspec.Meta(ge=1024, le=1024**2)]
 Depth = Annotated[int, msgspec.Meta(ge=1, le=256)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 SecondsOrForever = Annotated[float, msgspec.Meta(ge=0)]
@@ -53,6 +56,7 @@ _RETRY = Retry()
 _COOLDOWN = Cooldown()
 _HOUSE = HouseSettings(agents=(), default_agent="", providers=())
 _PROVIDER = ProviderSettings(id="", api="scripted")
+_MCP = McpServer(name="", transport=Stdio(""))
 _AGENT = AgentSettings(id="", model="")
 
 
@@ -77,7 +81,9 @@ class Auth(Section, frozen=True):
     ignores = ignored.GATEWAY_AUTH
     mode: Literal["token", "password", "none"] | None = None
     token: Secret | None = None
+    token_file: Name | None = None
     password: Secret | None = None
+    password_file: Name | None = None
     rate_limit: RateLimit = RateLimit()
 
 
@@ -126,6 +132,20 @@ class Limits(Section, frozen=True):
     first_event_seconds: Seconds = _LIMITS.first_event
     shutdown_seconds: Seconds = _LIMITS.shutdown
     max_json_depth: Depth = _LIMITS.max_json_depth
+    max_connections: Count = _LIMITS.max_connections
+    max_connections_per_address: Count = _LIMITS.max_connections_per_address
+    keep_alive_seconds: Seconds = _LIMITS.keep_alive
+    max_head_bytes: HeadBytes = _LIMITS.max_head_bytes
+    max_request_line_bytes: HeadBytes = _LIMITS.max_request_line_bytes
+    max_headers: Count = _LIMITS.max_headers
+    head_timeout_seconds: Seconds = _LIMITS.head_timeout
+    write_timeout_seconds: Seconds = _LIMITS.write_timeout
+
+
+class Cors(Section, frozen=True):
+    """`gateway.http.cors`."""
+
+    origins: tuple[Name, ...] = ()
 
 
 class Http(Section, frozen=True):
@@ -134,6 +154,18 @@ class Http(Section, frozen=True):
     ignores = ignored.GATEWAY_HTTP
     endpoints: Endpoints = Endpoints()
     limits: Limits = Limits()
+    hosts: tuple[Name, ...] = ()
+    cors: Cors = Cors()
+    http1: Http1 = "httptools"
+
+
+class Tls(Section, frozen=True):
+    """`gateway.tls`."""
+
+    ignores = ignored.GATEWAY_TLS
+    enabled: bool = False
+    cert_path: Name | None = None
+    key_path: Name | None = None
 
 
 class Gateway(Section, frozen=True):
@@ -144,6 +176,7 @@ class Gateway(Section, frozen=True):
     bind: str = "loopback"
     custom_bind_host: str | None = None
     auth: Auth = Auth()
+    tls: Tls = Tls()
     http: Http = Http()
 
 
@@ -278,6 +311,7 @@ class AgentDefaults(Section, frozen=True):
     asks: tuple[Name, ...] = ()
     ask_seconds: Seconds = _AGENT.ask_seconds
     reminders: bool = False
+    mcp: tuple[Name, ...] | None = None
 
 
 class Agent(Section, frozen=True):
@@ -297,6 +331,7 @@ class Agent(Section, frozen=True):
     asks: tuple[Name, ...] | None = None
     ask_seconds: Seconds | None = None
     reminders: bool | None = None
+    mcp: tuple[Name, ...] | None = None
 
 
 class ListedAgent(Agent, frozen=True, kw_only=True):
@@ -313,6 +348,37 @@ class Agents(Section, frozen=True):
     defaults: AgentDefaults = AgentDefaults()
     entries: dict[str, Agent] | None = None
     list: tuple[ListedAgent, ...] | None = None
+
+
+class McpTools(Section, frozen=True):
+    """`mcp.servers.<name>.tools`: patterns of the tools' own names."""
+
+    allow: tuple[Name, ...] = _MCP.allow
+    deny: tuple[Name, ...] = ()
+
+
+class McpServerSection(Section, frozen=True):
+    """`mcp.servers.<name>`: a child process (`command`), or a server over HTTP (`url`)."""
+
+    ignores = ignored.MCP_SERVER
+    command: Name | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, Secret] = {}
+    cwd: Name | None = None
+    url: str | None = None
+    headers: dict[str, Secret] = {}
+    prefix: str | None = None
+    tools: McpTools = McpTools()
+    call_seconds: Seconds = _MCP.call_seconds
+    start_seconds: Seconds = _MCP.start_seconds
+    max_concurrent: Count = _MCP.max_concurrent
+
+
+class Mcp(Section, frozen=True):
+    """`mcp`."""
+
+    ignores = ignored.MCP
+    servers: dict[str, McpServerSection] = {}
 
 
 class ResetSection(Section, frozen=True):
@@ -362,6 +428,7 @@ class File(Section, frozen=True):
     gateway: Gateway = Gateway()
     models: Models = Models()
     agents: Agents = Agents()
+    mcp: Mcp = Mcp()
     sessions: Sessions = Sessions()
     store: Store = Store()
     logging: Logging = Logging()

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from greenroom.http import embeddings, session_objects, stored_objects, wire
+from greenroom.http import embeddings, errand_objects, session_objects, stored_objects, wire
 
 Body = type[msgspec.Struct]
 In = Literal["query", "path", "header"]
@@ -101,6 +101,11 @@ _CHAT_HEADERS = (
         {"type": "integer", "minimum": 0},
         "Go on with a stream behind that event; needs the `Idempotency-Key`.",
     ),
+    _header(
+        "x-greenroom-events",
+        {"type": "string", "enum": ["omit", "include"]},
+        "Whether a stream tells what happens beside the answer.",
+    ),
     _header("x-greenroom-event-ids", _FLAG, "Whether the events of a stream are numbered."),
 )
 _COMPLETION = _path("completion_id", "The completion's id.")
@@ -108,6 +113,7 @@ _SESSION = (
     _path("key", "The session's key."),
     _query("agent", _TEXT, "The session's agent, if the key does not say."),
 )
+_ERRAND = _path("errand", "The errand's id.")
 _CALLED = (402, 429, 502, 503, 504)
 _STORED = (503,)
 
@@ -292,6 +298,57 @@ OPERATIONS: tuple[Operation, ...] = (
         gives=session_objects.SessionOut,
         parameters=_SESSION,
         fails=(404, 409, *_STORED),
+    ),
+    Operation(
+        method="get",
+        path="/v1/errands",
+        group="Errands",
+        about="List what sessions wait for: approvals, reminders, other agents' answers.",
+        gives=errand_objects.ErrandList,
+        parameters=(
+            _query("limit", _count(1000, 100), "How many at most."),
+            _AFTER,
+            _query("session", _TEXT, "Only those of the session of this key."),
+            _query("agent", _TEXT, "That session's agent, if the key does not say."),
+        ),
+        fails=_STORED,
+    ),
+    Operation(
+        method="post",
+        path="/v1/errands",
+        group="Errands",
+        about="Have a session reminded, once or by a schedule.",
+        takes=errand_objects.ReminderIn,
+        gives=errand_objects.ErrandOut,
+        fails=(409, 413, *_STORED),
+    ),
+    Operation(
+        method="get",
+        path="/v1/errands/{errand}",
+        group="Errands",
+        about="Read one.",
+        gives=errand_objects.ErrandOut,
+        parameters=(_ERRAND,),
+        fails=(404, *_STORED),
+    ),
+    Operation(
+        method="delete",
+        path="/v1/errands/{errand}",
+        group="Errands",
+        about="Call one off; its session hears nothing of it.",
+        gives=errand_objects.Forgotten,
+        parameters=(_ERRAND,),
+        fails=(404, 409, *_STORED),
+    ),
+    Operation(
+        method="post",
+        path="/v1/errands/{errand}/decision",
+        group="Errands",
+        about="Decide an approval.",
+        takes=errand_objects.DecisionIn,
+        gives=errand_objects.ErrandOut,
+        parameters=(_ERRAND,),
+        fails=(404, 409, 413, *_STORED),
     ),
     Operation(
         method="get",

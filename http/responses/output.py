@@ -12,6 +12,7 @@ from greenroom.actors.channels.channel import (
     AudioDelta,
     Delta,
     Finish,
+    Inside,
     LogprobsDelta,
     OfChoice,
     ReasoningDelta,
@@ -63,7 +64,7 @@ class Output:
             case ToolCallArguments(_, fragment):
                 assert self._call is not None, "fragments follow their call"  # noqa: S101
                 told = [self._call.argue(fragment)]
-            case Finish() | Usage() | Keepsake() | Stamp():
+            case Finish() | Usage() | Keepsake() | Stamp() | Inside():
                 pass
             case LogprobsDelta() | AudioDelta() | OfChoice():
                 pass  # no response is asked for these: their fields are refused, or have no place here

@@ -14,7 +14,8 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
 )
 from greenroom.actors.closing import outcome_of
-from greenroom.actors.entries import AssistantEntry, SummaryEntry, ToolEntry, TranscriptEntry
+from greenroom.actors.copies import answer_in, start_of_answer
+from greenroom.actors.entries import SummaryEntry, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import Failure
 from greenroom.actors.stores.records import StoredEntry, StoredTurn, TurnEnd
 from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
@@ -86,8 +87,7 @@ def input_of(turn: StoredTurn, until: int | None) -> list[StoredEntry]:
     entries = () if turn.end is None else turn.end.entries
     first = _UNNUMBERED if until is None or not entries else until - len(entries) + 1
     if not added:
-        is_answered = bool(entries) and isinstance(entries[-1], AssistantEntry)
-        added = entries[:-1] if is_answered else entries
+        added = entries[: start_of_answer(entries)]
     numbered = [
         StoredEntry(number, turn.accepted.id, entry) for number, entry in enumerate(added, first)
     ]
@@ -100,8 +100,8 @@ def input_of(turn: StoredTurn, until: int | None) -> list[StoredEntry]:
 
 def _told(end: TurnEnd) -> Deltas:
     """Return deltas that say what the transcript has of a turn's answer."""
-    answer = end.entries[-1] if end.entries else None
-    if not isinstance(answer, AssistantEntry):
+    answer = answer_in(end.entries)
+    if answer is None:
         return ()
     text = () if not answer.text else (TextDelta(answer.text),)
     refusal = () if answer.refusal is None else (RefusalDelta(answer.refusal),)

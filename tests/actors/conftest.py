@@ -474,6 +474,7 @@ async def set_stage(
     first_turn: int = 1,
     tools: Sequence[InnerTool] = (),
     kit: Kit | None = None,
+    name: str = "",
     policy: ToolPolicy = ALL_TOOLS,
     bounds: Bounds = FAR,
 ) -> Stage:
@@ -486,7 +487,9 @@ async def set_stage(
         retry=Retry(times=0),
         cooldown=Cooldown(failures=0),
     )
-    provider = await system.spawn(Provider(settings, lambda _: channel, Random(1)), "provider")
+    provider = await system.spawn(
+        Provider(settings, lambda _: channel, Random(1)), f"provider{name}"
+    )
     agent = AgentSettings(
         "main",
         str(HERE),
@@ -506,7 +509,7 @@ async def set_stage(
     )
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
     rooms = Rooms(agent, limits, surroundings)
-    stage = Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)
+    stage = Stage(rooms, await system.spawn(Agent(agent, rooms), f"agent{name}"), provider)
     stage.turns = first_turn - 1
     return stage
 
@@ -522,7 +525,9 @@ class Reader:
         ephemeral: bool = False,
         streamed: bool = True,
         sender: Sender = ANYBODY,
+        tools: Sequence[Tool] = (),
     ) -> None:
+        self._tools = tools
         self._stage = stage
         self._streamed = streamed
         self._sender = sender
@@ -541,6 +546,7 @@ class Reader:
                 ephemeral=self._ephemeral,
                 streamed=self._streamed,
                 sender=self._sender,
+                tools=self._tools,
             )
         self.done_at = trio.current_time()
 

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -82,8 +83,9 @@ def live(order: Order) -> int:
                 assert configuration.store is not None, "the configuration names a file"
                 return SqliteStore.open(configuration.store, watch=doom.watch)
 
-            configuration = load_configuration(CONFIGURATION, port)
-            return 0 if trio.run(serve_until_signalled, configuration, open_store) else 130
+            read = partial(load_configuration, CONFIGURATION, port)
+            whole = trio.run(serve_until_signalled, read(), read, None, open_store)
+            return 0 if whole else 130
         case _:
             assert_never(order)
 

@@ -7,6 +7,7 @@ from greenroom.actors.settings import Secret
 from greenroom.http import auth
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.config import Auth, FailureLimits, NoAuth, PasswordAuth, TokenAuth
+from greenroom.http.credential import Credential
 from greenroom.http.errors import ApiError
 from tests.http.conftest import exchange_of
 
@@ -22,7 +23,7 @@ def authenticator(
     mode: type[TokenAuth | PasswordAuth] = TokenAuth,
 ) -> Authenticator:
     given: Auth = mode(Secret(secret), "configuration")
-    return Authenticator(given, limits or FailureLimits())
+    return Authenticator(Credential(given), limits or FailureLimits())
 
 
 async def check(
@@ -105,9 +106,8 @@ async def test_any_other_secret_is_refused_in_the_products_words(headers: dict[s
 
 
 async def test_without_authentication_everybody_passes() -> None:
-    assert (
-        await check(Authenticator(NoAuth(), FailureLimits()), {"authorization": "Bearer ÿ"}) is None
-    )
+    everybody = Authenticator(Credential(NoAuth()), FailureLimits())
+    assert await check(everybody, {"authorization": "Bearer ÿ"}) is None
 
 
 @pytest.mark.parametrize("secret", ["pässwörd", "パス", "a b"])
@@ -188,7 +188,18 @@ async def test_one_addresss_failures_are_its_own() -> None:
     assert await check(who, RIGHT, "192.0.2.8") is None
 
 
-@pytest.mark.parametrize("address", [None, "", "not an address", "fe80::1%eth0"])
+async def test_who_has_a_network_guesses_no_more_often_than_who_has_an_address() -> None:
+    who = authenticator()
+    for number in range(10):
+        assert await guess(who, f"2001:db8::{number}") == 401
+    assert await guess(who, "2001:db8::ffff") == 429
+    assert await guess(who, "2001:db8:0:1::1") == 401
+    for _ in range(10):
+        await guess(who, "::ffff:192.0.2.9")
+    assert await guess(who, "192.0.2.9") == 429
+
+
+@pytest.mark.parametrize("address", [None, "", "a:b", "not an address", "fe80::1%eth0"])
 async def test_an_address_of_any_form_is_counted(address: str | None) -> None:
     who = authenticator()
     for _ in range(10):

@@ -81,6 +81,12 @@ def test_without_a_time_there_is_no_header() -> None:
     assert of_failure(Failure(FailureKind.BUSY, "x")).headers == {}
 
 
+@pytest.mark.parametrize("kind", [FailureKind.STOPPING, FailureKind.INTERRUPTED])
+def test_who_is_cut_short_by_a_stop_is_told_when_to_come_back(kind: FailureKind) -> None:
+    assert of_failure(Failure(kind, "x")).headers == {"retry-after-ms": "1000", "retry-after": "1"}
+    assert of_failure(Failure(kind, "x", retry_after=3)).headers["retry-after"] == "3"
+
+
 def test_the_envelope_has_its_four_keys_always() -> None:
     assert json.loads(invalid("No.").encode()) == {
         "error": {"message": "No.", "type": "invalid_request_error", "param": None, "code": None}

@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from tests.http.conftest import Answer, Site, chat, chunks_of, text_of
+from tests.stores import a_store
 
 IN_VIRTUAL_TIME = True
 
@@ -219,7 +220,6 @@ async def test_what_there_is_not_is_told(method: str, path: str, status: int) ->
         (f"{ROOT}/k/transcript", "limit=1001", "limit"),
         (f"{ROOT}/k/transcript", "after=-1", "after"),
         (f"{ROOT}/k/transcript", "cut=maybe", "cut"),
-        (f"{ROOT}/k", "agent=nobody", "agent"),
     ],
 )
 async def test_a_parameter_that_cannot_be_is_named(path: str, query: str, param: str) -> None:
@@ -227,6 +227,24 @@ async def test_a_parameter_that_cannot_be_is_named(path: str, query: str, param:
         await say(site, "k")
         answer = await site.get(path, query=query)
     assert (answer.status, answer.error()["param"]) == (400, param)
+
+
+async def test_one_of_an_agent_that_is_gone_can_be_read_exported_and_deleted() -> None:
+    store = a_store()
+    async with Site(store=store) as site:
+        await say(site, "k")
+        exported = (await site.get(f"{ROOT}/k/export")).body
+    theirs = exported.replace(b'"agent":"main"', b'"agent":"gone"', 1)
+    async with Site(store=store) as site:
+        assert (await site.post(theirs, path=ROOT)).status == 201
+        for path in (f"{ROOT}/k", f"{ROOT}/k/transcript", f"{ROOT}/k/export"):
+            assert (await site.get(path, query="agent=gone")).status == 200
+        reset = await site.post(b"", path=f"{ROOT}/k/reset", query="agent=gone")
+        assert (reset.status, reset.error()["code"]) == (409, "agent_not_found")
+        gone = await site.post(b"", method="DELETE", path=f"{ROOT}/k", query="agent=gone")
+        assert gone.status == 200
+        assert (await site.get(f"{ROOT}/k", query="agent=gone")).status == 404
+        assert (await site.get(f"{ROOT}/k")).status == 200
 
 
 async def test_what_a_request_pins_is_told_in_the_transcript() -> None:

@@ -364,7 +364,7 @@ def test_events_are_numbered_where_that_is_asked_for() -> None:
     assert plain == numbered([CONTENT], 0, event_ids=False)
 
 
-@given(after=st.integers(0, 9), cuts=st.lists(st.integers(1, 3), max_size=3), ids=st.booleans())
+@given(after=st.integers(0, 7), cuts=st.lists(st.integers(1, 3), max_size=3), ids=st.booleans())
 def test_a_stream_goes_on_after_any_event_however_it_was_batched(
     after: int, cuts: list[int], ids: bool
 ) -> None:
@@ -383,3 +383,16 @@ def test_an_error_in_the_middle_is_an_event_with_a_number_as_well() -> None:
     encoder.start(STARTED)
     encoder.progress((TextDelta("a"),))
     assert encoder.fail(b"{}") == b"id: 3\ndata: {}\n\nid: 4\ndata: [DONE]\n\n"
+
+
+def test_a_stream_that_ends_before_where_it_is_to_go_on_says_so() -> None:
+    told = numbered([(TextDelta("Hello"),)], 99)
+    assert b'"code":"starting_after_beyond"' in told
+    assert told.endswith(b"data: [DONE]\n\n")
+    assert numbered([(TextDelta("Hello"),)], 5) == b""
+
+
+def test_an_error_is_told_wherever_a_stream_is_to_go_on() -> None:
+    encoder = ChunkEncoder(include_usage=False, starting_after=9)
+    encoder.start(STARTED)
+    assert encoder.fail(b"{}") == b"data: {}\n\ndata: [DONE]\n\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from greenroom.actors.stores.sqlite.failures import cannot_open
-from greenroom.actors.stores.store import CannotOpen
+from greenroom.actors.stores.store import CannotOpen, InUse
 
 NEWEST_NEEDED = (3, 37, 0)
 """The library's version from which on its tables hold types."""
@@ -64,7 +64,7 @@ class Claim:
             holder = os.pread(file, 32, 0).decode(errors="replace").strip()
             os.close(file)
             if isinstance(error, BlockingIOError):
-                raise CannotOpen(
+                raise InUse(
                     f"{self._name} is in use by another Greenroom (process {holder or 'unknown'}); "
                     "stop it, or name another file for the store"
                 ) from None

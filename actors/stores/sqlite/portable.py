@@ -8,6 +8,7 @@ A turn's end has its entries among the `entry` lines, numbered behind its own `e
 added is there as well if `accepted.added` is empty: its first `adds` entries are that.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -68,6 +69,8 @@ class EndLine(msgspec.Struct, frozen=True, tag="end"):
 
 
 Line = SessionLine | TurnLine | EntryLine | EndLine
+
+_AGENT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
@@ -131,6 +134,10 @@ def _problems(session: Session) -> Iterable[str]:
     numbers = [line.seq for line in session.turns]
     numbers += [line.seq for line in session.entries]
     numbers += [line.end_seq for line in session.turns if line.end_seq is not None]
+    if not _AGENT.fullmatch(session.head.agent) or not _is_name(session.head.key, 512):
+        yield "it has no name that a session can have"
+    if not all(_is_name(line.accepted.id, 128) for line in session.turns):
+        yield "a turn has no id that a turn can have"
     if not 1 <= head < END or not all(1 <= number <= head for number in numbers):
         yield f"a number is not one of 1 to {head}"
     if len(set(numbers)) < len(numbers):
@@ -146,6 +153,10 @@ def _problems(session: Session) -> Iterable[str]:
         if line.cut is not None and not line.seq < line.cut <= head:
             yield f"entry {line.seq} was cut at {line.cut}"
     yield from broken_calls(live(session.entries))
+
+
+def _is_name(text: str, most: int) -> bool:
+    return 0 < len(text) <= most and text.isprintable()
 
 
 def _turns_problems(turn: TurnLine, by_number: dict[int, EntryLine]) -> Iterable[str]:

@@ -8,6 +8,7 @@ from greenroom.actors.channels.channel import Channel
 from greenroom.actors.entries import Entry, TranscriptEntry
 from greenroom.actors.house import House
 from greenroom.actors.kit import Kit
+from greenroom.actors.selection import Wish
 from greenroom.actors.settings import AgentSettings, HouseSettings, ProviderSettings, Retry
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
@@ -54,7 +55,8 @@ class Small:
     async def ask(self, *entries: Entry, session: SessionName = MINE) -> str:
         """Have a whole turn, and return what its client sees."""
         self.turns += 1
-        selection = self.house._selector.own(session)  # noqa: SLF001 - the shortest way in
+        wish = Wish(f"agent:{session.agent}", session_key=session.key)
+        selection = self.house.select(wish)
         turn = TurnRequest(f"t{self.turns}", selection.route, entries, streamed=True)
         async with self.house.submit(selection, turn) as events:
             return Outcome(tuple([event async for event in events]), None).text

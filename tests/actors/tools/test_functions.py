@@ -132,9 +132,11 @@ def test_what_can_be_no_tool_is_refused_where_it_is_written() -> None:
     def silent(a: int) -> int:
         return a
 
-    def untyped(a) -> int:  # type: ignore[no-untyped-def]
+    def untyped(a: int) -> int:
         """Add."""
-        return int(a)
+        return a
+
+    del untyped.__annotations__["a"]
 
     def strange(a: object) -> None:
         """Take."""

@@ -37,7 +37,7 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
     mode: "local",
     auth: { allowTailscale: true },
     http: { securityHeaders: {}, endpoints: { chatCompletions: { maxBodyBytes: 9 } } },
-    tls: {},
+    tls: { autoGenerate: true },
   },
   models: { mode: "merge", providers: { p: {
     baseUrl: "http://h",
@@ -56,7 +56,7 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
         IgnoredKey("gateway.auth.allowTailscale", 6),
         IgnoredKey("gateway.http.securityHeaders", 7),
         IgnoredKey("gateway.http.endpoints.chatCompletions.maxBodyBytes", 7),
-        IgnoredKey("gateway.tls", 8),
+        IgnoredKey("gateway.tls.autoGenerate", 8),
         IgnoredKey("models.mode", 10),
         IgnoredKey("models.providers.p.authHeader", 12),
         IgnoredKey("models.providers.p.models[0].compat", 13),

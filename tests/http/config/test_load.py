@@ -64,6 +64,8 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
             agents=(AgentSettings(id="main", model="scripted/demo"),),
             default_agent="main",
             providers=(ollama, scripted),
+            agent_defaults=AgentSettings(id="main", model="scripted/demo"),
+            names_agents=False,
         ),
         store=None,
         logging=Logging(),

@@ -74,6 +74,7 @@ def test_the_example_loads_and_means_what_it_says(load_text: Load, example: str)
             name="Main",
             fallbacks=("scripted/demo",),
             asks=("beta",),
+            mcp=("notes",),
             reminds=True,
         ),
         replace(
@@ -107,6 +108,8 @@ def test_the_example_shows_every_key_but_the_alternatives(example: str) -> None:
         "customBindHost",
         "instructionsFile",
         "password",
+        "passwordFile",
+        "tokenFile",
         "list",
         "default",
         "consoleStyle",

@@ -14,6 +14,7 @@ from greenroom.actors.channels.channel import (
     Delta,
     Finish,
     FinishReason,
+    Inside,
     OfChoice,
     Stamp,
     TextDelta,
@@ -62,7 +63,7 @@ def told(deltas: list[Delta]) -> dict[int, list[ChoiceDelta]]:
         match delta:
             case OfChoice(index, inner):
                 found[index].append(inner)
-            case Usage() | Stamp() | Keepsake():
+            case Usage() | Stamp() | Keepsake() | Inside():
                 pass
             case _:
                 found[0].append(delta)

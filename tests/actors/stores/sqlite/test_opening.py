@@ -119,7 +119,7 @@ async def test_another_process_is_told_who_has_the_file(path: Path) -> None:
                 check=True,
             )
         )
-    assert done.stdout.startswith("CannotOpen ")
+    assert done.stdout.startswith("InUse ")
     assert f"(process {os.getpid()})" in done.stdout
 
 

@@ -6,10 +6,11 @@ import pytest
 import trio
 
 from greenroom.actors.channels.channel import TextDelta
-from greenroom.http import connection
 from tests.conftest import PlayedChannel, words
 from tests.http.conftest import PATH, TOKEN, chat, data_of
-from tests.http.listener.conftest import Server, request, start
+from tests.http.server.conftest import Server, request, start
+
+pytestmark = pytest.mark.usefixtures("http1")
 
 
 async def test_a_connection_lives_on_after_answers_errors_and_streams(
@@ -72,7 +73,7 @@ async def test_a_body_that_is_declared_too_large_is_refused_and_the_connection_c
         await start(nursery, server)
         async with await server.connect() as client:
             await client.send(
-                f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n"
+                f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n"
                 f"content-length: {10**9}\r\n\r\n".encode()
             )
             answer = await client.answer()
@@ -81,11 +82,8 @@ async def test_a_body_that_is_declared_too_large_is_refused_and_the_connection_c
 
 
 @pytest.mark.parametrize("path", ["/health", "/v1/models", PATH])
-async def test_a_connection_that_idles_too_long_is_closed(
-    path: str, nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "_IDLE_S", 0.1)
-    async with Server() as server:
+async def test_a_connection_that_idles_too_long_is_closed(path: str, nursery: trio.Nursery) -> None:
+    async with Server(keep_alive=0.1) as server:
         await start(nursery, server)
         async with await server.connect() as client:
             for _ in range(2):
@@ -96,11 +94,8 @@ async def test_a_connection_that_idles_too_long_is_closed(
                 assert await client.ended()
 
 
-async def test_a_silent_stream_is_not_an_idle_connection(
-    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "_IDLE_S", 0.05)
-    async with Server() as server:
+async def test_a_silent_stream_is_not_an_idle_connection(nursery: trio.Nursery) -> None:
+    async with Server(keep_alive=0.05) as server:
         await start(nursery, server)
         async with await server.connect() as client:
             await client.send(request(chat("[say a b] [slow 0.3]", stream=True)))
@@ -108,11 +103,10 @@ async def test_a_silent_stream_is_not_an_idle_connection(
 
 
 async def test_a_reader_who_stalls_for_too_long_is_given_up_and_its_run_with_it(
-    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+    nursery: trio.Nursery,
 ) -> None:
-    monkeypatch.setattr(connection, "_WRITE_S", 0.2)
     channel = PlayedChannel([(TextDelta("x" * 10_000),)] * 10_000, words("Yes."))
-    async with Server(channel) as server:
+    async with Server(channel, write_timeout=0.2) as server:
         await start(nursery, server)
         async with await server.connect() as client:
             await client.send(request(chat(stream=True)))

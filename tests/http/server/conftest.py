@@ -1,16 +1,19 @@
 """A server on a real socket, and a client that speaks byte by byte.
 
-Import the names from `tests.http.listener.conftest`; pytest has it loaded before any test.
+Import the names from `tests.http.server.conftest`; pytest has it loaded before any test.
 """
 
 import json
 from types import TracebackType
 
+import pytest
 import trio
+from msgspec.structs import replace
 
 from greenroom.actors.channels.channel import Channel
-from greenroom.http import listener
-from greenroom.http.listener import open_listener
+from greenroom.http.config import Http1, HttpLimits
+from greenroom.http.server import listener
+from greenroom.http.server.listener import open_listener
 from tests.http.conftest import PATH, TOKEN, Answer, Site, chat
 
 
@@ -89,7 +92,7 @@ def request(
 ) -> bytes:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = (
-        f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n{more}"
+        f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n{more}"
         f"content-length: {len(data)}\r\n\r\n"
     )
     return head.encode() + data
@@ -98,23 +101,29 @@ def request(
 class Server(Site):
     """A house behind a listener of its own."""
 
-    def __init__(self, channel: Channel | None = None, *, grace: float = 5) -> None:
+    http1: Http1 = "httptools"
+
+    def __init__(
+        self, channel: Channel | None = None, *, grace: float = 5, **limits: float
+    ) -> None:
         super().__init__(channel)
         self._grace = grace
+        self._limits = replace(HttpLimits(), **limits)
         self.stop = trio.Event()
         self.ended = trio.Event()
         self._address: tuple[str, int]
 
     async def serve(self, *, task_status: trio.TaskStatus[None]) -> None:
-        own = await open_listener("127.0.0.1", 0)
-        self._address = own.socket.getsockname()
-        server = listener.Server(self.app, own, self.lines.log)
+        own = open_listener("127.0.0.1", 0)
+        self._address = own.getsockname()
+        server = listener.Server(self.app, own, self.lines.log, self._limits, http1=self.http1)
         async with trio.open_nursery() as connections:
             connections.start_soon(server.run)
             task_status.started()
             await self.stop.wait()
             server.stop()
-            await server.ended(within=self._grace)
+            with trio.move_on_after(self._grace):
+                await server.ended()
             connections.cancel_scope.cancel()
         self.ended.set()
 
@@ -125,6 +134,14 @@ class Server(Site):
         async with await self.connect() as client:
             await client.send(request(chat() if body is None else body))
             return await client.answer()
+
+
+@pytest.fixture(params=["httptools", "h11"])
+def http1(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Http1:
+    """Whose HTTP/1.1 the servers of a test speak: each in turn."""
+    spoken: Http1 = request.param
+    monkeypatch.setattr(Server, "http1", spoken)
+    return spoken
 
 
 async def start(nursery: trio.Nursery, server: Server) -> None:

@@ -8,12 +8,15 @@ import pytest
 import trio
 
 from greenroom.actors.channels.channel import TextDelta
-from greenroom.http import listener
+from greenroom.http.config import Http1
 from greenroom.http.exchange import App, Receive, Scope, Send
-from greenroom.http.listener import open_listener
+from greenroom.http.server import listener
+from greenroom.http.server.listener import open_listener
 from tests.conftest import Lines, PlayedChannel
 from tests.http.conftest import PATH, TOKEN, chat, data_of
-from tests.http.listener.conftest import SLOW, Client, Server, request, start
+from tests.http.server.conftest import SLOW, Client, Server, request, start
+
+pytestmark = pytest.mark.usefixtures("http1")
 
 
 def _preface(headers: list[tuple[bytes, bytes]], *, end: bool = True) -> bytes:
@@ -63,38 +66,40 @@ HOSTILE: dict[str, bytes] = {
     "flood of PRIORITY": flood_of_priorities(),
     "HTTP/2 preface alone": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "upgrade to h2c": (
-        b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n"
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
+        b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\n"
         b"http2-settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
     ),
     "upgrade to WebSocket": (
-        b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
         b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     ),
     "WebSocket on the endpoint": (
-        f"GET {PATH} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        f"GET {PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
         "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     ).encode(),
     "WebSocket of nonsense": (
-        b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
         b"sec-websocket-version: 99\r\n\r\n"
     ),
-    "CONNECT": b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
-    "OPTIONS *": b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
-    "absolute target": b"GET http://other/health HTTP/1.1\r\nhost: x\r\n\r\n",
-    "target of bytes": b"GET /\xff\xfe%ff%00?\xff HTTP/1.1\r\nhost: x\r\n\r\n",
+    "CONNECT": b"CONNECT x:1 HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "OPTIONS *": b"OPTIONS * HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "absolute target": b"GET http://other/health HTTP/1.1\r\nhost: localhost\r\n\r\n",
+    "target of bytes": b"GET /\xff\xfe%ff%00?\xff HTTP/1.1\r\nhost: localhost\r\n\r\n",
     "headers of bytes": (
-        f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \xff\xfe\r\n\r\n".encode("latin-1")
+        f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ".encode()
+        + b"\xff\xfe\r\n\r\n"
     ),
     "two lengths": (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n"
         b"content-length: 4\r\n\r\nabc"
     ),
     "length and chunks": (
-        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n"
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 3\r\n"
         b"transfer-encoding: chunked\r\n\r\nzz\r\n"
     ),
     "chunk of no size": (
-        f"POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n"
+        f"POST {PATH} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n"
         "transfer-encoding: chunked\r\n\r\nnothing\r\n\r\n"
     ).encode(),
     "head without an end": b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 50_000,
@@ -102,7 +107,7 @@ HOSTILE: dict[str, bytes] = {
     "zeros": bytes(100_000),
     "line breaks": b"\r\n" * 10_000,
     "HTTP/0.9": b"GET /\r\n\r\n",
-    "HTTP/3.0": b"GET / HTTP/3.0\r\nhost: x\r\n\r\n",
+    "HTTP/3.0": b"GET / HTTP/3.0\r\nhost: localhost\r\n\r\n",
 }  # fmt: skip
 
 
@@ -186,7 +191,7 @@ async def test_a_websocket_is_refused_on_every_path(path: str, nursery: trio.Nur
         await start(nursery, server)
         async with await server.connect() as client:
             await client.send(
-                f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+                f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
                 "sec-websocket-version: 13\r\n"
                 "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
             )
@@ -194,7 +199,9 @@ async def test_a_websocket_is_refused_on_every_path(path: str, nursery: trio.Nur
         assert not server.lines.all("http.server")
 
 
-async def test_a_crash_of_the_application_ends_one_connection(nursery: trio.Nursery) -> None:
+async def test_a_crash_of_the_application_ends_one_connection(
+    nursery: trio.Nursery, http1: Http1
+) -> None:
     async def crash(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/crash":
             raise BaseExceptionGroup("x", [ValueError("1"), ExceptionGroup("y", [KeyError("2")])])
@@ -203,11 +210,11 @@ async def test_a_crash_of_the_application_ends_one_connection(nursery: trio.Nurs
 
     app: App = crash
     lines = Lines()
-    own = await open_listener("127.0.0.1", 0)
-    nursery.start_soon(listener.Server(app, own, lines.log).run)
+    own = open_listener("127.0.0.1", 0)
+    nursery.start_soon(listener.Server(app, own, lines.log, http1=http1).run)
     for path, status in (("/crash", 500), ("/", 204)):
-        stream = await trio.open_tcp_stream(*own.socket.getsockname())
+        stream = await trio.open_tcp_stream(*own.getsockname())
         async with Client(stream) as client:
-            await client.send(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+            await client.send(f"GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
             assert (await client.head()).status == status
     assert lines.all("http.server")

@@ -4,12 +4,16 @@ import socket
 
 import pytest
 import trio
+from hypercorn.events import Event, RawData
+from hypercorn.protocol.h11 import H11Protocol
 
 from greenroom.actors.channels.channel import TextDelta
-from greenroom.http.listener import CannotListen, base_url, open_listener
+from greenroom.http.server.listener import CannotListen, base_url, open_listener
 from tests.conftest import STOP, PlayedChannel
 from tests.http.conftest import chat, data_of
-from tests.http.listener.conftest import SLOW, Server, request, start
+from tests.http.server.conftest import SLOW, Server, request, start
+
+pytestmark = pytest.mark.usefixtures("http1")
 
 
 async def stopped(server: Server, within: float) -> float:
@@ -73,11 +77,38 @@ async def test_a_reader_who_never_reads_does_not_hold_a_stop(nursery: trio.Nurse
         async with await server.connect() as client:
             client.stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             await client.send(request(chat(stream=True)))
-            await trio.sleep(0.3)
-            given = channel.given
-            await trio.sleep(0.1)
-            assert channel.given == given < 10_000, "read ahead without a bound"
+            given = -1
+            while given != channel.given:
+                given = channel.given
+                await trio.sleep(0.2)
+            assert given < 10_000, "read ahead without a bound"
             await stopped(server, within=2)
+
+
+async def test_a_connection_that_is_closed_wherever_it_stands_ends_no_other(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    understand = H11Protocol.handle
+
+    async def stuck(protocol: H11Protocol, event: Event) -> None:
+        if isinstance(event, RawData) and event.data == b"GET /stuck":
+            await trio.sleep_forever()
+        await understand(protocol, event)
+
+    monkeypatch.setattr(H11Protocol, "handle", stuck)
+    async with Server() as server:
+        await start(nursery, server)
+        async with await server.connect() as client, await server.connect() as beside:
+            await beside.send(request(chat("[slow 0.1] [say " + "word " * 30 + "]", stream=True)))
+            assert (await beside.head()).status == 200
+            await client.send(b"GET /stuck")
+            await trio.sleep(0.02)
+            server.stop.set()
+            assert await client.ended()
+            said = b""
+            while piece := await beside.chunk():
+                said += piece
+            assert data_of(said)[-1] == "[DONE]"
 
 
 async def test_who_comes_after_the_stop_is_not_served(nursery: trio.Nursery) -> None:
@@ -89,10 +120,11 @@ async def test_who_comes_after_the_stop_is_not_served(nursery: trio.Nursery) -> 
 
 
 async def test_a_port_that_is_taken_cannot_be_listened_on() -> None:
-    first = await open_listener("127.0.0.1", 0)
-    async with first:
-        with pytest.raises(CannotListen, match=r"127\.0\.0\.1:\d+: Address already in use"):
-            await open_listener("127.0.0.1", first.socket.getsockname()[1])
+    with (
+        open_listener("127.0.0.1", 0) as first,
+        pytest.raises(CannotListen, match=r"127\.0\.0\.1:\d+: Address already in use"),
+    ):
+        open_listener("127.0.0.1", first.getsockname()[1])
 
 
 @pytest.mark.parametrize(
