@@ -7,7 +7,7 @@ BENCH_VENV := .venv-bench
 # A file of tests stays in one process: its fixtures may be whole servers.
 IN_PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: serve test crash fuzz bench check format wheel-test lock clean
+.PHONY: serve test crash fuzz clients bench check format wheel-test lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/greenroom serve $(ARGS)
@@ -23,6 +23,10 @@ crash: $(VENV)/.developed
 fuzz: $(VENV)/.developed
 	BODIES=100000 $(BIN)/python -m pytest tests/http/test_malformed.py
 	EXAMPLES=100 $(BIN)/python -m pytest tests/sdk/test_schemathesis.py
+
+# Client libraries, each in an environment of its own; ARGS as in `make clients ARGS="--newest litellm"`.
+clients: $(VENV)/.developed
+	$(BIN)/python -m tests.clients $(ARGS)
 
 # Beside its peers, which are installed for this alone; ARGS as in `make bench ARGS="--rounds 1"`.
 bench: $(BENCH_VENV)/.installed
@@ -56,7 +60,7 @@ lock:
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .venv-wheel dist build *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) .venv-clients .venv-wheel dist build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'

@@ -43,6 +43,7 @@ _CALL_KEYS = frozenset(
         "caller",
         "namespace",
         "async",
+        "parsed_arguments",  # OpenAI's SDKs add it to what they have parsed, and send it back
     }
 )
 
