@@ -83,7 +83,7 @@ class Acting:
         """Work off those of an answer's calls that are ours."""
         inner = {call.id for call in self.inner(said.tool_calls)}
         calls = tuple(
-            msgspec.structs.replace(call, inner=call.id in inner) for call in said.tool_calls
+            self._made_inner(call) if call.id in inner else call for call in said.tool_calls
         )
         text = said.text
         if self._equipment.kit.output is not None and len(inner) == len(calls):
@@ -117,6 +117,20 @@ class Acting:
             await self._port.send(Progress(told))
         self._recording.add(told)
 
+    def _made_inner(self, call: ToolCall) -> ToolCall:
+        """Return a call of ours, under an id that no other call of the turn has."""
+        made = {
+            before.id
+            for step in self._recording.steps
+            if isinstance(step, AssistantEntry)
+            for before in step.tool_calls
+        }
+        id_, number = call.id, 1
+        while id_ in made:
+            number += 1
+            id_ = f"{call.id}_{number}"
+        return msgspec.structs.replace(call, id=id_, inner=True)
+
     def _workshop(self, log: "FilteringBoundLogger") -> Workshop:
         turn, equipment = self._turn, self._equipment
         return Workshop(
@@ -139,9 +153,10 @@ class Acting:
         except TurnFailed as failed:
             return f"Error: this needs a person's approval, which cannot be asked for: {failed}"
         await self.tell_inside("approval.needed", id=name, name=call.name, call=call.id)
-        note = f"[Approval {name} is needed: {call.name} {call.arguments}]{BETWEEN_STEPS}"
-        self._telling.pause()
-        await self.tell((TextDelta(note),))
+        if self._equipment.kit.output is None:  # else a text beside the form would be in its way
+            note = f"[Approval {name} is needed: {call.name} {call.arguments}]{BETWEEN_STEPS}"
+            self._telling.pause()
+            await self.tell((TextDelta(note),))
         return (
             f"This needs a person's approval, which was asked for as {name}. Nothing was done yet. You "
             "will be told once it is decided; until then tell the user that it waits."

@@ -105,10 +105,15 @@ class Answer:
         """
         said = self.entry()
         if self.reason is None:
-            return AssistantEntry(said.text, interrupted=True) if said.text else None
+            return self.cut_off()
         if self.reason is FinishReason.TOOL_CALLS or not said.tool_calls:
             return said
         return AssistantEntry(said.text or "", refusal=said.refusal, speech=said.speech)
+
+    def cut_off(self) -> AssistantEntry | None:
+        """Return what a transcript keeps of it if nothing follows, whatever it was to be."""
+        text = self.entry().text
+        return AssistantEntry(text, interrupted=True) if text else None
 
     def _speech(self) -> Speech | None:
         ids = [spoken.id for spoken in self._spoken if spoken.id]

@@ -28,7 +28,7 @@ def end_of(
 ) -> TurnEnd:
     """Return the end of a turn that adds `added` before its answer."""
     answer = recording.answer
-    if answer.reason is not None:
+    if recording.whole:
         failure = None
     elif failure is None:
         failure = internal("The model's answer has no end.")
@@ -40,7 +40,7 @@ def end_of(
         ended=now,
         entries=_entries(turn, added, recording),
         deltas=tuple(recording.deltas),
-        reason=answer.reason,
+        reason=answer.reason if recording.whole else None,
         usage=recording.usage,
         cost=cost,
         served=None if recording.started is None else recording.started.served,
@@ -94,11 +94,12 @@ def _entries(
     turn: TurnRequest, added: tuple[TranscriptEntry, ...], recording: Recording
 ) -> tuple[TranscriptEntry, ...]:
     """Return what the transcript keeps of a turn."""
-    kept, steps = recording.answer.kept(), tuple(recording.steps)
-    if recording.answer.reason is not None:
+    answer, steps = recording.answer, tuple(recording.steps)
+    kept = answer.kept() if recording.whole else answer.cut_off()
+    if recording.whole:
         return (*added, *steps, *(() if kept is None or recording.waits else (kept,)))
-    if not recording.keeps:
-        return ()
+    if not recording.keeps and not (turn.is_inner and steps):
+        return ()  # but what came from inside, and has done something, is not to be done again
     stopped = recording.stopped
     if steps or (stopped is not None and stopped.code == ENDED_CODE):
         # What tools have done is done, whoever has seen it.

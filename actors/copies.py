@@ -54,8 +54,9 @@ def shown(entries: Sequence[TranscriptEntry]) -> Iterator[Shown]:
                     said.append(entry.text)
                 if calls and not outer:
                     continue
-                if len(said) > 1 or len(outer) < len(calls):
-                    text = _joined(said)
+                text = joined(said)
+                if text != (entry.text or "") or len(outer) < len(calls):
+                    text = text or entry.text or ""
                     entry = msgspec.structs.replace(entry, text=text, tool_calls=outer)  # noqa: PLW2901
                 said = []
                 yield Shown(entry, _behind_inner_results(entries, at + 1), inner)
@@ -91,10 +92,11 @@ def needs_break(text: str) -> bool:
     return bool(text) and not text.endswith(BETWEEN_STEPS)
 
 
-def _joined(said: Sequence[str]) -> str:
+def joined(said: Sequence[str]) -> str:
+    """Return the texts of several steps as a client sees them."""
     text = ""
     for more in said:
-        text += (BETWEEN_STEPS if needs_break(text) else "") + more
+        text += (BETWEEN_STEPS if more and needs_break(text) else "") + more
     return text
 
 

@@ -150,11 +150,12 @@ class House:
         *,
         clock: Callable[[], float] = time.time,
         mcp: Sequence[McpServer] = (),
+        runs_errands: bool = True,
     ) -> "House":
         """Start the providers, then the agents, in `system`; each comes back after a crash.
 
         `store` has to outlive the system; `clock` tells the time of day in Unix seconds. `mcp` are
-        servers of tools, which may come up later.
+        servers of tools, which may come up later. Errands are run only where it `runs_errands`.
         """
         random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
         providers: dict[str, Ref[ProviderMessage]] = {}
@@ -204,8 +205,9 @@ class House:
         )
         house.servers = servers
         place.open(house)
-        runner = partial(Runner, store.errands, house, clock)
-        house.run_errands(await system.supervise(runner, "errands", ALWAYS))
+        if runs_errands:
+            runner = partial(Runner, store.errands, house, clock)
+            house.run_errands(await system.supervise(runner, "errands", ALWAYS))
         return house
 
     @property

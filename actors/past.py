@@ -7,7 +7,7 @@ compared with them.
 
 from collections.abc import Sequence
 
-from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry, UserEntry
 from greenroom.actors.stores.records import SessionState, StoredEntry
 from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.window import Measured
@@ -96,7 +96,20 @@ class Past:
         """Say whether a turn is the last of which there is anything; "" for none at all."""
         if not turn:
             return not self._stored and self.summary is None and not self.has_earlier
-        return bool(self._stored) and self._stored[-1].turn == turn
+        return self._last_asked_for() == turn
+
+    def _last_asked_for(self) -> str | None:
+        """Return the last turn that did not come from inside, if it is at hand."""
+        last: str | None = None
+        is_inner = False
+        for stored in reversed(self._stored):
+            if last is not None and stored.turn != last:
+                if not is_inner:
+                    break
+                is_inner = False
+            last = stored.turn
+            is_inner = is_inner or (isinstance(stored.entry, UserEntry) and stored.entry.inner)
+        return None if is_inner else last
 
     @property
     def unchanged(self) -> Plan:

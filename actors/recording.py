@@ -6,10 +6,12 @@ stopped in that same moment; so a client's leaving closes its upstream's socket 
 
 from typing import Any
 
+import msgspec
 import trio
 
 from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import Delta, Deltas, FinishReason, Usage
+from greenroom.actors.copies import joined
 from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.turn import OnDisconnect, TurnAccepted, TurnEnded, TurnStarted
@@ -21,9 +23,9 @@ LEFT = Failure(FailureKind.INTERRUPTED, "The client left before the answer was w
 class Recording:
     """One turn's events, from its first on; `outcome` is set once they are kept.
 
-    `steps` are what it has said and done before the `answer` that it is at. One that `waits` has ended
-    with the last of them, whose calls are the client's. `answered` is when the model had ended, by trio's
-    clock.
+    It is `whole` once nothing more is said in it. `steps` are what it has said and done before the
+    `answer` that it is at. One that `waits` has ended with the last of them, whose calls are the
+    client's. `answered` is when the model had ended, by trio's clock.
     """
 
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
@@ -34,6 +36,7 @@ class Recording:
         self.answer = Answer()
         self.steps: list[TranscriptEntry] = []
         self.waits = False
+        self.whole = False
         self._spent = Usage()
         self.deltas: list[Delta] = []
         self.accepted: TurnAccepted | None = None
@@ -76,7 +79,7 @@ class Recording:
 
         Does nothing to a turn whose answer is whole.
         """
-        if self.stopped is None and self.answer.reason is None:
+        if self.stopped is None and not self.whole:
             self.stopped, self.keeps = why, keeps
             self.scope.cancel()
 
@@ -104,7 +107,15 @@ class Recording:
 
     def wait(self) -> None:
         """Take down that its last step has calls that are the client's, so that it ends there."""
-        self.waits = True
+        said = self.answer.entry().text
+        if said:
+            # What was told beside the calls goes with the answer that has made them.
+            place = max(i for i, one in enumerate(self.steps) if isinstance(one, AssistantEntry))
+            step = self.steps[place]
+            assert isinstance(step, AssistantEntry), "it was looked for"  # noqa: S101
+            text = joined([step.text or "", said])
+            self.steps[place] = msgspec.structs.replace(step, text=text)
+        self.waits = self.whole = True
         self.answer.reason = FinishReason.TOOL_CALLS
 
     # What it tells

@@ -12,6 +12,7 @@ import msgspec
 import trio
 
 from greenroom.actors.acting import Acting, Equipment
+from greenroom.actors.answer import Answer
 from greenroom.actors.attempts import Again, Attempts, GiveUp
 from greenroom.actors.calling import Bill, Caller, Upstreams
 from greenroom.actors.channels.channel import Deltas, FinishReason, Notes, TextDelta
@@ -114,6 +115,7 @@ class Run(Actor[Begin]):
                 try:
                     failure = await self._work(Caller(self._upstreams, self._bill, self.log))
                     if failure is None:
+                        recording.whole = recording.answer.reason is not None
                         await self._acting.release()
                 except (StoreFailed, Fenced) as error:
                     failure = store_failure(error).failure
@@ -147,8 +149,7 @@ class Run(Actor[Begin]):
                     return _formless(self._turn.route)
                 continue
             if limit := self._limit(answers):
-                await self._end_at(limit)
-                return None
+                return await self._end_at(limit)
             await self._acting.act(said, tools, self.log)
             if len(self._acting.inner(said.tool_calls)) < len(said.tool_calls):
                 recording.wait()
@@ -160,7 +161,7 @@ class Run(Actor[Begin]):
         attempts = self._attempts = Attempts(
             self._turn.route, self._turn.fallbacks, self._upstreams.random
         )
-        hooks = self._equipment.kit.hooks
+        hooks, was_forced = self._equipment.kit.hooks, False
         await self._shorten(self._draft.due(), caller, self._turn.route)
         self._called = trio.current_time()
         deadline = self._called + self._upstreams.patience
@@ -181,7 +182,8 @@ class Run(Actor[Begin]):
                 await hooks.after_model(self._recording.answer.entry())
             if failure is None or self._has_begun:
                 return failure
-            if failure.code == TOO_LONG and self._summed_up is None:
+            if failure.code == TOO_LONG and not was_forced:
+                was_forced = True
                 deadline += self._draft.shortening.seconds
                 if await self._shorten(self._draft.forced(), caller, route):
                     continue
@@ -244,7 +246,17 @@ class Run(Actor[Begin]):
             await self._port.send(Progress(told))
         # What was said is what the client was sent, also where that was cut short.
         answer.take(deltas)
+        if answer.reason is not None and self._is_last(answer):
+            recording.whole = True
         recording.add(told)
+
+    def _is_last(self, answer: Answer) -> bool:
+        """Say whether nothing follows an answer that has ended, whatever it says."""
+        kit = self._equipment.kit
+        if kit.output is not None or kit.hooks is not None:
+            return False
+        calls = answer.entry().tool_calls if answer.reason is FinishReason.TOOL_CALLS else ()
+        return not self._acting.inner(calls)
 
     # What the model has done
 
@@ -280,19 +292,25 @@ class Run(Actor[Begin]):
             return f"{bounds.cost:g} of cost"
         return None
 
-    async def _end_at(self, limit: str) -> None:
+    async def _end_at(self, limit: str) -> Failure | None:
         """End the turn at a limit, and say so; the calls of its last answer are not made."""
         self.log.info("run.limited", limit=limit)
+        if self._equipment.kit.output is not None:
+            what = f"This turn has reached its limit of {limit} without an answer of its form."
+            return Failure(FailureKind.UPSTREAM_ERROR, what, code=FORMLESS)
         recording = self._recording
         note = TextDelta(f"[This turn has ended at its limit of {limit}.]")
         before = bool(recording.answer.entry().text)
         recording.answer.end_early()
         await self._acting.tell((TextDelta("\n\n"), note) if before else (note,))
+        return None
 
     async def _has_its_form(self, said: AssistantEntry) -> bool:
         """Say whether an answer is one; if it has not its form, have the model told so."""
         output, recording = self._equipment.kit.output, self._recording
-        if output is None or recording.answer.reason is not FinishReason.STOP or said.tool_calls:
+        if output is None or said.tool_calls:
+            return True
+        if recording.answer.reason is FinishReason.CONTENT_FILTER:
             return True
         problem = output.problem(said.text or "")
         if problem is None:
@@ -320,7 +338,8 @@ class Run(Actor[Begin]):
             self.log.warning("run.unpinned", entries=unpinned)
         self._draft = draft.with_summary(cut, text)
         assert self._draft.summary is not None, "it was just made"  # noqa: S101 - an invariant
-        self._summed_up = SummedUp(cut.upto, self._draft.summary)
+        before = 0 if self._summed_up is None else self._summed_up.entries
+        self._summed_up = SummedUp(before + cut.upto, self._draft.summary)
         await self._acting.tell_inside("history.shortened", entries=cut.upto)
         return True
 

@@ -181,7 +181,7 @@ class Session(Actor[SessionMessage]):
             raise TurnFailed.of(FailureKind.CONFLICT, what, code=ELSEWHERE)
         ahead = len(self._line)
         self._make_room(sender.on_busy)
-        accepted = await self._accept_early(turn) if ahead and turn.request is not None else None
+        accepted = await self._accept_early(turn) if ahead and turn.is_kept_early else None
         recording = Recording(sender.on_disconnect)
         if ahead:
             recording.accept(TurnAccepted(turn.id, turn.model, turn.created, ahead))

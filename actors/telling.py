@@ -32,6 +32,7 @@ class Telling:
     def __init__(self, outer: Collection[Tool], *, withholds: bool = False) -> None:
         self._outer = {tool.name for tool in outer}
         self._inner: Collection[str] = ()
+        self._has_inner = False
         self._places: dict[int, int] = {}
         self._calls = 0
         self._withholds = withholds
@@ -42,6 +43,7 @@ class Telling:
     def begin(self, inner: Collection[str]) -> None:
         """Begin the next answer, for which these tools run here."""
         self._inner = inner
+        self._has_inner = self._has_inner or bool(inner)
         self._places = {}
         self.pause()
 
@@ -51,14 +53,14 @@ class Telling:
 
     def is_inner(self, name: str) -> bool:
         """Say whether a call of that name is worked off here; an unknown one is told so here, too."""
-        return name in self._inner or (bool(self._inner) and name not in self._outer)
+        return name in self._inner or (self._has_inner and name not in self._outer)
 
     def told(self, deltas: Deltas) -> Deltas:
         """Return what the client is told of a batch."""
         if self._withholds:
             self._withheld += self._renumbered(deltas)
             return ()
-        if self._inner or self._break:
+        if self._has_inner or self._break:
             return tuple(self._renumbered(deltas))
         if any(isinstance(delta, _NOT_TOLD) for delta in deltas):
             return tuple(delta for delta in deltas if not isinstance(delta, _NOT_TOLD))
@@ -82,6 +84,7 @@ class Telling:
                 case TextDelta(text):
                     if self._break and text:
                         self._break = False
+                        self._ending = BETWEEN_STEPS
                         yield TextDelta(BETWEEN_STEPS)
                     self._ending = (self._ending + text)[-len(BETWEEN_STEPS) :]
                     yield delta

@@ -167,7 +167,8 @@ def synthetic_results(entries: Sequence[TranscriptEntry], why: str) -> Iterator[
     """Yield a result for each call that has none at the end of these entries."""
     calls = next((e.tool_calls for e in reversed(entries) if isinstance(e, AssistantEntry)), ())
     inner = {call.id for call in calls if call.inner}
-    for call in _open_calls(entries, len(entries)):
+    # Ours stand first: a client that goes on with its own results knows of no others.
+    for call in sorted(_open_calls(entries, len(entries)), key=lambda call: call not in inner):
         yield ToolEntry(call, why, synthetic=True, inner=call in inner)
 
 

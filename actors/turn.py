@@ -133,6 +133,11 @@ class TurnRequest(msgspec.Struct, frozen=True):
         """Whether it comes from inside, and no client has asked for it."""
         return any(isinstance(entry, UserEntry) and entry.inner for entry in self.entries)
 
+    @property
+    def is_kept_early(self) -> bool:
+        """Whether it is in the journal even while it waits, so that nobody takes it for unknown."""
+        return self.request is not None or self.is_inner
+
 
 class Served(msgspec.Struct, frozen=True):
     """Who answers a turn, at which attempt, counted from 1."""

@@ -21,6 +21,7 @@ from greenroom.actors.stores.errands import (
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import StoreFailed
 
+MOST_AHEAD_S = 10 * 366 * 86_400.0
 LONGEST_TEXT = 20_000
 """Characters of a reminder, a question, or the reason of a decision."""
 
@@ -53,6 +54,8 @@ class Agenda:
                 at = next_time(cron, now)
             except ValueError as error:
                 raise _invalid(f"{error}.", "cron") from None
+        elif at is not None and not 0 <= at <= now + MOST_AHEAD_S:
+            raise _invalid("A reminder's time is at most ten years ahead.", "at")
         assert at is not None, "one of the two is there"  # noqa: S101 - an invariant
         return await self._add(session, Reminder(text, cron), at)
 

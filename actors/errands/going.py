@@ -10,6 +10,7 @@ from typing import Protocol, assert_never
 
 import msgspec
 
+from greenroom.actors.entries import ToolEntry
 from greenroom.actors.errands.times import next_time
 from greenroom.actors.errands.words import Wake, answered, decided, reminded, said_by
 from greenroom.actors.failure import FailureKind, TurnFailed
@@ -62,34 +63,38 @@ class Going(Actor[Go]):
     async def receive(self, message: Go) -> None:
         try:
             await self._go()
-        except StoreFailed as error:
-            self.log.warning("errand.store_failed", errand=self._errand.id, error=str(error))
-        self.stop()
+        except (StoreFailed, TurnFailed, RuntimeFault) as error:
+            self.log.warning("errand.put_off", errand=self._errand.id, error=str(error))
+        finally:
+            self.stop()
 
     async def _go(self) -> None:
-        errand, now = self._errand, self._clock()
+        now = self._clock()
+        wait = min(_FIRST_WAIT_S * 4 ** min(self._errand.tries, 10), _LONGEST_WAIT_S)
+        # Whatever comes of this look, the next one is not at once.
+        errand = msgspec.structs.replace(_due(self._errand, now), due=now + wait)
+        if not await self._errands.replace(self._errand, errand):
+            return  # somebody has changed it, and it is looked at again
         last = await self._last_try(errand)
-        if last is not None and _has_told(last):
+        if last is not None and _has_told(errand, last):
             await self._finish(errand)
             return
+        if last is not None and last.end is None:
+            return  # it has not come back
         if errand.tries >= MOST_TRIES:
             self.log.error("errand.given_up", errand=errand.id, tries=errand.tries)
             await self._finish(errand)
             return
-        is_open = last is not None and last.end is None
-        wait = min(_FIRST_WAIT_S * 4 ** min(errand.tries, 10), _LONGEST_WAIT_S)
-        tried = msgspec.structs.replace(
-            _due(errand, now), tries=errand.tries + (not is_open), due=now + wait
-        )
-        if not await self._errands.replace(errand, tried) or is_open:
-            return  # it was changed meanwhile, or has not come back: it is looked at again
+        tried = msgspec.structs.replace(errand, tries=errand.tries + 1)
+        if not await self._errands.replace(errand, tried):
+            return
         try:
             wake = await self._wake_of(tried)
             await self._place.wake(tried.session, tried.turn, wake)
         except (TurnFailed, RuntimeFault) as failed:
             self.log.info("errand.failed", errand=errand.id, tries=tried.tries, why=str(failed))
             last = await self._last_try(tried)
-            if last is None or not _has_told(last):
+            if last is None or not _has_told(tried, last):
                 return
         await self._finish(tried)
 
@@ -122,22 +127,34 @@ class Going(Actor[Go]):
                 assert_never(never)
 
     async def _answer(self, errand: Errand, question: Question) -> Wake:
-        """Have the other agent answer, unless it has; what it has said is told, however it ended."""
-        turn = f"{errand.id}.asked"
+        """Have the other agent answer, unless it has; what a crash has cut off is asked again."""
         asked = question.asked
-        ended = await self._place.ended(asked, turn)
-        if ended is None:
-            with suppress(TurnFailed):  # how it has failed is in its journal
-                await self._place.wake(asked, turn, Wake(question.text, chain=question.chain))
-            ended = await self._place.ended(asked, turn)
-        if ended is None:
+        for tries in range(errand.tries - 1, 0, -1):
+            before = msgspec.structs.replace(errand, tries=tries)
+            ended = await self._place.ended(asked, _asked(before))
+            if ended is not None and ended.end is not None and ended.end.failure is None:
+                return answered(asked.agent, question.text, said_by(ended))
+        with suppress(TurnFailed):  # how it has failed is in its journal
+            wake = Wake(question.text, chain=question.chain)
+            await self._place.wake(asked, _asked(errand), wake)
+        ended = await self._place.ended(asked, _asked(errand))
+        if ended is None or ended.end is None:
             raise TurnFailed.of(FailureKind.BUSY, f"agent {asked.agent} has not taken the question")
         return answered(asked.agent, question.text, said_by(ended))
 
 
-def _has_told(turn: StoredTurn) -> bool:
-    """Say whether a turn has told its session something, or done something for it."""
-    return turn.end is not None and bool(turn.end.entries)
+def _asked(errand: Errand) -> str:
+    """Return the id of the turn in which an errand's try has asked another agent."""
+    return f"{errand.turn}.asked"
+
+
+def _has_told(errand: Errand, turn: StoredTurn) -> bool:
+    """Say whether a turn has told its session what it was to tell, or done it."""
+    entries = () if turn.end is None else turn.end.entries
+    if isinstance(errand.business, Approval):
+        # One that was cut off before its call was written down has made none.
+        return any(isinstance(entry, ToolEntry) and entry.inner for entry in entries)
+    return bool(entries)
 
 
 def _due(errand: Errand, now: float) -> Errand:

@@ -11,10 +11,12 @@ def next_time(cron: str, after: float) -> float:
     Raises:
         ValueError: it is no expression, or never true.
     """
-    try:
-        return next(CronSim(cron, datetime.fromtimestamp(after, UTC))).timestamp()
-    except (CronSimError, StopIteration) as error:
-        why = str(error) or "it is never true"
-        raise ValueError(
-            f"{cron!r} is no schedule: {why}; use five fields as cron has them, such as '0 7 * * 1-5'"
-        ) from None
+    why = "it has not five fields"
+    if len(cron.split()) == 5:
+        try:
+            return next(CronSim(cron, datetime.fromtimestamp(after, UTC))).timestamp()
+        except (CronSimError, StopIteration) as error:
+            why = str(error) or "it is never true"
+    raise ValueError(
+        f"{cron!r} is no schedule: {why}; use five fields as cron has them, such as '0 7 * * 1-5'"
+    )

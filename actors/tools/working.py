@@ -12,6 +12,7 @@ import trio
 
 from greenroom.actors.entries import ToolCall, ToolEntry
 from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.tools.tool import Call, InnerTool, ToolFailed
 
 if TYPE_CHECKING:
@@ -67,16 +68,23 @@ class Workshop:
 
         async def one(call: ToolCall) -> None:
             tool = tools.get(call.name)
-            if tool is not None and tool.needs_approval and not are_approved:
+            needs_yes = tool is not None and tool.needs_approval and not are_approved
+            if needs_yes and _is_object((call.arguments.strip() or "{}").encode()):
                 text = await self._park(call)
             else:
                 async with room:
                     text = await self._result(call, tool)
             await done(ToolEntry(call.id, text, inner=True))
 
-        async with trio.open_nursery() as nursery:
-            for call in calls:
-                nursery.start_soon(one, call)
+        failed: list[BaseException] = []
+        try:
+            async with trio.open_nursery() as nursery:
+                for call in calls:
+                    nursery.start_soon(one, call)
+        except* (StoreFailed, Fenced) as group:
+            failed += group.exceptions
+        if failed:
+            raise failed[0]
 
     async def _result(self, call: ToolCall, tool: InnerTool | None) -> str:
         if tool is None:
@@ -92,7 +100,7 @@ class Workshop:
             except ToolFailed as failed:
                 log.info("tool.failed", error=str(failed))
                 return shortened(f"Error: {failed}")
-            except Exception:
+            except (Exception, SystemExit):
                 # It is the tool's own, whatever it is: the turn goes on, and the log has all of it.
                 log.exception("tool.crashed")
                 return "Error: the tool failed."
@@ -109,6 +117,7 @@ class Workshop:
 
 def shortened(text: str) -> str:
     """Return a result that is no longer than one may be."""
+    text = text.encode(errors="replace").decode()  # half a character is none to a model
     if len(text) <= LONGEST_RESULT:
         return text
     return (

@@ -48,7 +48,9 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
             store_of(configuration) as store,
             System("greenroom", log=open_log(quiet)) as system,
         ):
-            house = await House.open(system, configuration.house, store, mcp=configuration.mcp)
+            house = await House.open(
+                system, configuration.house, store, mcp=configuration.mcp, runs_errands=False
+            )
             with trio.move_on_after(_TOOLS_PATIENCE_S):
                 await house.servers.settled()
             selection = house.select(

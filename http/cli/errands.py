@@ -90,7 +90,8 @@ def _print(errand: dict[str, Any]) -> None:
         case _:
             text = what["text"]
     line = f"{errand['id']}  {what['kind']}  {due}  {errand['session']}  {text}"
-    click.echo(" ".join(line.splitlines()))
+    # Models have written some of it: what could move a terminal's cursor is not shown as it is.
+    click.echo("".join(letter if letter.isprintable() else "\N{MIDDLE DOT}" for letter in line))
 
 
 def _json(

@@ -92,13 +92,16 @@ def _next_due(db: sqlite3.Connection, after: float) -> float | None:
 
 
 def _replace(db: sqlite3.Connection, before: Errand, after: Errand | None) -> bool:
-    query, values = "DELETE FROM errand", list[object]()
-    if after is not None:
-        query, values = "UPDATE errand SET due = ?, body = ?", [after.due, _encode(after)]
-    done = db.execute(
-        f"{query} WHERE id = ? AND body = ? RETURNING id", (*values, before.id, _encode(before))
-    ).fetchall()
-    return bool(done)
+    if _get(db, before.id) != before:
+        return False
+    if after is None:
+        db.execute("DELETE FROM errand WHERE id = ?", (before.id,))
+    else:
+        db.execute(
+            "UPDATE errand SET due = ?, body = ? WHERE id = ?",
+            (after.due, _encode(after), before.id),
+        )
+    return True
 
 
 def _all(db: sqlite3.Connection, query: str, values: Sequence[object]) -> Sequence[Errand]:
