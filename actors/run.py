@@ -254,7 +254,9 @@ class Run(Actor[Begin]):
             what = f"The agent has a tool named {clash!r} of its own; give yours another name."
             return Failure(FailureKind.INVALID_REQUEST, what, param="tools")
         if tools and turn.sampling.choices > 1:
-            what = "`n` must be 1: this agent has tools of its own, and goes on with what they find."
+            what = (
+                "`n` must be 1: this agent has tools of its own, and goes on with what they find."
+            )
             return Failure(FailureKind.INVALID_REQUEST, what, param="n")
         choice = turn.tool_choice
         if not first and choice is not None and choice.mode != "none":

@@ -30,6 +30,7 @@ from greenroom.http.responses.conversations import Conversations
 from greenroom.http.responses.endpoint import Responses
 from greenroom.http.sessions import Sessions
 from greenroom.http.stored import Stored
+from greenroom.http.ws.endpoint import WebSockets
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -43,12 +44,20 @@ _PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ance
 Route = Callable[..., Awaitable[Response]]
 
 
-def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> App:
-    """Build the application of one house."""
+def create_app(
+    house: House,
+    gateway: Gateway,
+    log: "FilteringBoundLogger",
+    stop: trio.Event | None = None,
+) -> App:
+    """Build the application of one house; connections that stay end by themselves once `stop` is set."""
     authenticator = Authenticator(gateway.auth, gateway.failures)
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
+    web_sockets = WebSockets(
+        house, gateway, authenticator, log, metrics, trio.Event() if stop is None else stop
+    )
     routes = cast("App", quart)
     below: dict[str, App] = {
         PATH: Stored(house, gateway, authenticator, log),
@@ -72,8 +81,7 @@ def create_app(house: House, gateway: Gateway, log: "FilteringBoundLogger") -> A
         elif scope["type"] == "http":
             await found(scope["path"])(scope, receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})  # none is served: the client gets a 403
+            await web_sockets(scope, receive, send)
         else:
             await routes(scope, receive, send)
 

@@ -17,6 +17,8 @@ from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.logging import Logger
 from hypercorn.trio.tcp_server import TCPServer
 
+from greenroom.http.ws.inbound import Inbound, state_of
+
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
@@ -35,6 +37,8 @@ class Connection(TCPServer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._client_done = trio.Event()
+        # What a connection's requests carry along is the one way to them from here.
+        self.state = state_of(Inbound(lambda: getattr(self.protocol.protocol, "stream", None)))
 
     async def run(self) -> None:
         """Serve the connection; whatever goes wrong in it ends here."""

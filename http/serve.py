@@ -40,7 +40,7 @@ async def serve(
     async with trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
             house = await House.open(system, configuration.house, store)
-            server = Server(create_app(house, gateway, log), listener, log)
+            server = Server(create_app(house, gateway, log, stop), listener, log)
             connections.start_soon(server.run)
             connections.start_soon(take_care, store, configuration.house.retention, time.time, log)
             host, port, *_ = listener.socket.getsockname()
