@@ -22,6 +22,8 @@ class Asker:
         self.head = head
         self.record = record
         self.status = 0
+        self.words: Callable[[ApiError], ApiError] = lambda error: error
+        """How its client is told of an error."""
         self._say = say
 
     async def answer(self, payload: object) -> None:
@@ -39,11 +41,10 @@ class Asker:
         for frame in frames:
             await self._say(frame)
 
-
-def told(error: Exception, record: Record, log: "FilteringBoundLogger") -> ApiError:
-    """Return an error as its client is told of it; ours are logged as well."""
-    api_error = of_exception(error)
-    record.error = api_error.body.code or api_error.body.type
-    if api_error.status == 500:
-        log.error("http.failed", request_id=record.request_id, exc_info=error)
-    return api_error
+    def told(self, error: Exception, log: "FilteringBoundLogger") -> ApiError:
+        """Return an error as the client is told of it; ours are logged as well."""
+        api_error, record = self.words(of_exception(error)), self.record
+        record.error = api_error.body.code or api_error.body.type
+        if api_error.status == 500:
+            log.error("http.failed", request_id=record.request_id, exc_info=error)
+        return api_error

@@ -4,6 +4,7 @@ A turn here is what it is over HTTP: the same checks, the same session, the same
 id goes on behind any of its events, as long as its session keeps them.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,6 +38,7 @@ class Chat:
 
     async def send(self, asked: SendParams, asker: Asker) -> None:
         """Have a session take a turn, and tell it."""
+        asker.words = partial(in_our_words, written=asked.request is not UNSET)
         order = self._read(asked, asker)
         selection, turn, record = order.selection, order.turn, asker.record
         record.agent, record.session = selection.agent, selection.session
@@ -106,18 +108,15 @@ class Chat:
 
     def _read(self, asked: SendParams, asker: Asker) -> Order:
         self._check_enabled()
-        images, body = self._gateway.images, body_of(asked)
-        try:
-            order = read_order(
-                body,
-                head_of(asked, asker.head),
-                self._house,
-                max_depth=self._gateway.limits.max_json_depth,
-                session_from_user=self._gateway.session_from_user,
-                most_image_urls=images.max_urls if images.allow_url else 0,
-            )
-        except ApiError as error:
-            raise in_our_words(error, written=asked.request is not UNSET) from None
+        images = self._gateway.images
+        order = read_order(
+            body_of(asked),
+            head_of(asked, asker.head),
+            self._house,
+            max_depth=self._gateway.limits.max_json_depth,
+            session_from_user=self._gateway.session_from_user,
+            most_image_urls=images.max_urls if images.allow_url else 0,
+        )
         if order.legacy:
             what = "`functions` is not served over the WebSocket: offer them as `tools`."
             raise invalid(what, "params.request.functions", "unsupported_parameter")

@@ -1,7 +1,7 @@
 """One client's connection: it is read, it is written, and its requests are tasks in it.
 
-All of that ends with the connection, so a turn whose client has gone is left, as over HTTP. What waits for
-room to write waits for its own client alone; one that reads nothing for too long is given up.
+All of that ends with the connection, so a turn whose client has gone is left, as over HTTP. Who waits
+for room to write waits for its own client only; one that reads nothing for too long is given up.
 """
 
 import time
@@ -15,7 +15,7 @@ from greenroom.http.errors import ApiError, invalid
 from greenroom.http.exchange import Head
 from greenroom.http.metrics import Metrics
 from greenroom.http.ws import frames
-from greenroom.http.ws.asker import Asker, told
+from greenroom.http.ws.asker import Asker
 from greenroom.http.ws.frames import Code
 from greenroom.http.ws.link import Bounds, ClientLeft, Closing, Link
 from greenroom.http.ws.methods import Methods
@@ -174,7 +174,7 @@ class Connection:
             try:
                 await around.methods.carry_out(asked, asker)
             except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-                await asker.refuse(told(error, record, around.log))
+                await asker.refuse(asker.told(error, around.log))
             whole = True
         finally:
             self._under_way.discard(asked.id)

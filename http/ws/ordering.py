@@ -29,13 +29,16 @@ def body_of(asked: SendParams) -> bytes:
     """Return the body of a chat completions request.
 
     Raises:
-        ApiError: 400, there is neither a `request` nor a `text`, or both.
+        ApiError: 400, there is neither a `request` nor a `text`, or both, or it is no object.
     """
     if (asked.request is UNSET) == (asked.text is UNSET):
         what = "Give either `params.request`, a chat completions request, or `params.text`."
         raise invalid(what, "params.request", "missing_required_parameter")
     if isinstance(asked.request, msgspec.Raw):
-        return bytes(asked.request)
+        body = bytes(asked.request)
+        if not body.startswith(b"{"):
+            raise invalid("`params.request` must be an object.", "params.request", "invalid_type")
+        return body
     message = {"role": "user", "content": asked.text}
     return msgspec.json.encode({"model": asked.model, "messages": [message]})
 
@@ -73,7 +76,7 @@ def in_our_words(error: ApiError, *, written: bool) -> ApiError:
     `written` says that the client has written the body by itself.
     """
     body, param = error.body, error.body.param
-    if param is None:
+    if param is None or param.startswith("params."):
         return error
     message = body.message
     if param in _PARAMS:

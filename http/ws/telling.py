@@ -9,7 +9,7 @@ from greenroom.actors.failure import Failure, TurnFailed
 from greenroom.actors.stores.records import StoredTurn, TurnEnd
 from greenroom.actors.turn import Progress, TurnAccepted, TurnEnded, TurnEvent, TurnStarted
 from greenroom.http.answering import note_end, note_start
-from greenroom.http.ws.asker import Asker, told
+from greenroom.http.ws.asker import Asker
 from greenroom.http.ws.encoder import FrameEncoder
 from greenroom.http.ws.frames import TurnTaken
 from greenroom.runtime import ReplyStream
@@ -102,5 +102,5 @@ class Telling:
         await self._asker.answer(taken)
 
     async def _fail(self, error: Exception) -> None:
-        self._encoder.fail_with(told(error, self._asker.record, self._log))
+        self._encoder.fail_with(self._asker.told(error, self._log))
         await self._asker.tell(self._encoder.take())
