@@ -57,6 +57,8 @@ class _Buffer(WebsocketBuffer):
         self._too_large = too_large
 
     def extend(self, event: Message[Any]) -> None:
+        if self._too_large.is_set():
+            return  # what still comes is the rest of it, and then the client's own close
         if self.length + len(event.data) > self.max_length:
             self._too_large.set()
             raise FrameTooLargeError

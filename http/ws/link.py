@@ -109,6 +109,8 @@ class Link:
         event = await self._receive()
         if event["type"] == "websocket.disconnect":
             raise ClientLeft
+        if self._inbound.too_large.is_set():
+            raise self._too_large()
         text: str | None = event.get("text")
         if text is None:
             raise Closing(Code.UNSUPPORTED, "Frames are text, not binary.")

@@ -31,7 +31,7 @@ class Socket:
         self, app: App, headers: Mapping[str, str] | None = None, path: str = WS_PATH
     ) -> None:
         self._app = app
-        self._scope = scope_of("GET", path, headers or {}) | {"type": "websocket"}
+        self._scope = {**scope_of("GET", path, headers or {}), "type": "websocket"}
         self._to, self._in = trio.open_memory_channel[Event](10)
         self._out, self._from = trio.open_memory_channel[str](10_000)
         self._reads = trio.Event()
