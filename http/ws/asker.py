@@ -1,12 +1,14 @@
 """The way back to whoever asked one request over a WebSocket: one answer, and events behind it."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from greenroom.http.access import Record
 from greenroom.http.errors import ApiError, of_exception
 from greenroom.http.exchange import Head
 from greenroom.http.ws.frames import Res, encode, refusal
+from greenroom.http.ws.ordering import in_our_words
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -22,7 +24,7 @@ class Asker:
         self.head = head
         self.record = record
         self.status = 0
-        self.words: Callable[[ApiError], ApiError] = lambda error: error
+        self.words: Callable[[ApiError], ApiError] = partial(in_our_words, written=False)
         """How its client is told of an error."""
         self._say = say
 
