@@ -17,6 +17,7 @@ import trio
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
+from greenroom.actors.bulletin import Bulletin
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.embedding import Embedding
@@ -114,6 +115,7 @@ class House:
         agenda: Agenda,
         clock: Callable[[], float],
         counts: Callable[[], Counts] = Counts,
+        bulletin: Bulletin | None = None,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
@@ -124,6 +126,7 @@ class House:
         self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
         self.agenda = agenda
+        self.bulletin = bulletin or Bulletin(clock)
         self._clock = clock
         self._runner: Ref[RunnerMessage] | None = None
         self._selector = Selector(settings)
@@ -182,6 +185,7 @@ class House:
             agenda,
             clock,
             system.counts,
+            surroundings.bulletin,
         )
         place.open(house)
         runner = partial(Runner, store.errands, house, clock)

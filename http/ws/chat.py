@@ -19,7 +19,8 @@ from greenroom.http.errors import INVALID_REQUEST, NO_RETRY, ApiError, invalid, 
 from greenroom.http.pictures import Pictures
 from greenroom.http.session_objects import Cancelled
 from greenroom.http.ws.asker import Asker
-from greenroom.http.ws.frames import AttachParams, CancelParams, SendParams, TurnCancelled
+from greenroom.http.ws.calls import AttachParams, CancelParams, SendParams
+from greenroom.http.ws.frames import TurnCancelled
 from greenroom.http.ws.ordering import body_of, head_of, in_our_words
 from greenroom.http.ws.telling import Telling
 

@@ -14,7 +14,7 @@ from greenroom.http.access import Record
 from greenroom.http.errors import ApiError, invalid
 from greenroom.http.exchange import Head
 from greenroom.http.metrics import Metrics
-from greenroom.http.ws import frames
+from greenroom.http.ws import calls, frames
 from greenroom.http.ws.asker import Asker
 from greenroom.http.ws.frames import Code
 from greenroom.http.ws.link import Bounds, ClientLeft, Closing, Link
@@ -65,7 +65,8 @@ class Connection:
         self._around = surroundings
         self._is_checked = is_checked
         self._scope = trio.CancelScope()
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, trio.CancelScope] = {}
+        self._lasting: set[str] = set()
         self._one_less = trio.Event()
         self._left = False
         self.served = 0
@@ -122,8 +123,8 @@ class Connection:
         auth = connect.params.auth
         secret = auth.token or auth.password
         try:
-            if connect.params.protocol != frames.PROTOCOL:
-                what = f"`params.protocol` must be {frames.PROTOCOL}."
+            if connect.params.protocol != calls.PROTOCOL:
+                what = f"`params.protocol` must be {calls.PROTOCOL}."
                 raise invalid(what, "params.protocol", "unsupported_value")
             if secret is not None:
                 self._head = head_with(self._head, {"authorization": f"Bearer {secret}"})
@@ -139,8 +140,11 @@ class Connection:
 
     # Its requests
 
-    async def _take(self, call: frames.Call, nursery: trio.Nursery) -> None:
+    async def _take(self, call: calls.Call, nursery: trio.Nursery) -> None:
         """Begin a request, or refuse it."""
+        if isinstance(call, calls.Leave):
+            await self._leave(call)
+            return
         try:
             asked = self._checked(call)
         except ApiError as error:
@@ -148,11 +152,22 @@ class Connection:
             await self._link.say(frames.refusal(call.id, error))
             return
         self.served += 1
-        self._under_way.add(asked.id)
+        self._under_way[asked.id] = trio.CancelScope()
+        if isinstance(asked, calls.SessionsSubscribe):
+            self._lasting.add(asked.id)
         nursery.start_soon(self._answer, asked, Record(f"{self.id}.{self.served}"))
 
-    def _checked(self, call: frames.Call) -> frames.Asked:
-        if isinstance(call, frames.Connect):
+    async def _leave(self, call: calls.Leave) -> None:
+        """End a request without a word of its own."""
+        request = call.params.request
+        scope = self._under_way.get(request)
+        if scope is not None:
+            scope.cancel()
+        left = frames.Left(request=request, left=scope is not None)
+        await self._link.say(frames.Res(id=call.id, ok=True, payload=left))
+
+    def _checked(self, call: calls.Connect | calls.Asked) -> calls.Asked:
+        if isinstance(call, calls.Connect):
             raise invalid("This connection is connected already.", "method", "already_connected")
         if call.id in self._under_way:
             what = f"The request '{call.id}' is under way: give each an `id` of its own."
@@ -166,18 +181,20 @@ class Connection:
             raise ApiError(429, "rate_limit_error", what, code="too_many_requests")
         return call
 
-    async def _answer(self, asked: frames.Asked, record: Record) -> None:
+    async def _answer(self, asked: calls.Asked, record: Record) -> None:
         around, begun = self._around, trio.current_time()
         asker = Asker(asked.id, self._head, record, self._link.outbox.say)
         whole = False
         try:
-            try:
-                await around.methods.carry_out(asked, asker)
-            except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-                await asker.refuse(asker.told(error, around.log))
-            whole = True
+            with self._under_way[asked.id]:
+                try:
+                    await around.methods.carry_out(asked, asker)
+                except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
+                    await asker.refuse(asker.told(error, around.log))
+                whole = True
         finally:
-            self._under_way.discard(asked.id)
+            del self._under_way[asked.id]
+            self._lasting.discard(asked.id)
             self._one_less.set()
             if not whole:
                 record.error = "client_left" if self.closing is None else "interrupted"
@@ -203,7 +220,7 @@ class Connection:
         await self._around.stop.wait()
         stopping = frames.Stopping()
         await self._link.say(frames.EventFrame(event="shutdown", payload=stopping))
-        while self._under_way:
+        while self._under_way.keys() - self._lasting:
             self._one_less = trio.Event()
             await self._one_less.wait()
         self._end(Closing(Code.GOING_AWAY, stopping.reason))

@@ -6,7 +6,7 @@ import trio
 from greenroom.http.decode import check_depth, decode
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import Receive, Send
-from greenroom.http.ws import frames
+from greenroom.http.ws import calls, frames
 from greenroom.http.ws.frames import Code
 from greenroom.http.ws.inbound import Inbound
 from greenroom.http.ws.outbox import Outbox
@@ -58,7 +58,7 @@ class Link:
 
     # Frames that come
 
-    async def first(self) -> frames.Connect:
+    async def first(self) -> calls.Connect:
         """Return the first frame.
 
         Raises:
@@ -67,13 +67,13 @@ class Link:
         """
         with trio.move_on_after(self._bounds.connect):
             call = await self.next()
-            if isinstance(call, frames.Connect):
+            if isinstance(call, calls.Connect):
                 return call
             raise Closing(Code.POLICY, "The first frame must be `connect`.")
         what = f"No `connect` within {self._bounds.connect:g} seconds."
         raise Closing(Code.POLICY, what)
 
-    async def next(self) -> frames.Call:
+    async def next(self) -> calls.Call:
         """Return the next request; one that cannot be read is answered, and the next one is returned.
 
         Raises:
@@ -83,7 +83,7 @@ class Link:
         while True:
             data = await self._next_text()
             try:
-                named = frames.read_name.decode(data)
+                named = calls.read_name.decode(data)
             except msgspec.ValidationError as error:
                 raise Closing(Code.POLICY, f"Not a request: {error}") from None
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -91,7 +91,7 @@ class Link:
             try:
                 # What surrounds a body is two deep.
                 check_depth(data, self._bounds.depth + 2)
-                return decode(data, frames.read_call)
+                return decode(data, calls.read_call)
             except ApiError as error:
                 await self.say(frames.refusal(named.id, _named(error, named.method)))
 

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING, assert_never
 
+from greenroom.actors.bulletin import Missed, News
 from greenroom.actors.house import House
 from greenroom.actors.stores.records import Query, SessionName
 from greenroom.http.config import Gateway
 from greenroom.http.errand_objects import ErrandList, errand_of
 from greenroom.http.session_objects import Deleted, list_of, session_of, transcript_of
-from greenroom.http.ws import frames
+from greenroom.http.ws import calls, frames
 from greenroom.http.ws.asker import Asker
 from greenroom.http.ws.chat import Chat
 
@@ -22,33 +23,35 @@ class Methods:
         self._house = house
         self._chat = Chat(house, gateway, log)
 
-    async def carry_out(self, asked: frames.Asked, asker: Asker) -> None:
+    async def carry_out(self, asked: calls.Asked, asker: Asker) -> None:
         """Answer one request; raises what it cannot answer."""
         match asked:
-            case frames.ChatSend(params=params):
+            case calls.ChatSend(params=params):
                 await self._chat.send(params, asker)
-            case frames.ChatAttach(params=params):
+            case calls.ChatAttach(params=params):
                 await self._chat.attach(params, asker)
-            case frames.ChatCancel(params=params):
+            case calls.ChatCancel(params=params):
                 await self._chat.cancel(params, asker)
-            case frames.SessionsList(params=params):
+            case calls.SessionsList(params=params):
                 await asker.answer(await self._list(params))
-            case frames.SessionsGet(params=params):
+            case calls.SessionsGet(params=params):
                 name = self._name(params, asker)
                 await asker.answer(session_of(await self._house.archive.info(name)))
-            case frames.SessionsTranscript(params=params):
+            case calls.SessionsTranscript(params=params):
                 await asker.answer(await self._transcript(params, asker))
-            case frames.SessionsReset(params=params):
+            case calls.SessionsReset(params=params):
                 name = self._name(params, asker)
                 await self._house.archive.reset(name)
                 await asker.answer(session_of(await self._house.archive.info(name)))
-            case frames.SessionsDelete(params=params):
+            case calls.SessionsDelete(params=params):
                 name = self._name(params, asker)
                 await self._house.archive.delete(name)
                 await asker.answer(Deleted(key=name.key, agent=name.agent))
-            case frames.ErrandsList(params=params):
+            case calls.SessionsSubscribe(params=params):
+                await self._subscribe(params, asker)
+            case calls.ErrandsList(params=params):
                 await asker.answer(await self._errands(params))
-            case frames.ErrandsDecide(params=params):
+            case calls.ErrandsDecide(params=params):
                 errand = await self._house.agenda.decide(
                     params.errand, approves=params.approves, by=params.by, reason=params.reason
                 )
@@ -56,12 +59,12 @@ class Methods:
             case _:
                 assert_never(asked)
 
-    def _name(self, params: frames.SessionParams, asker: Asker) -> SessionName:
+    def _name(self, params: calls.SessionParams, asker: Asker) -> SessionName:
         name = self._house.session(params.key, params.agent)
         asker.record.agent, asker.record.session = name.agent, name.key
         return name
 
-    async def _list(self, params: frames.ListParams) -> object:
+    async def _list(self, params: calls.ListParams) -> object:
         query = Query(
             agent=(params.agent or "").lower() or None,
             prefix=params.prefix,
@@ -72,13 +75,30 @@ class Methods:
         )
         return list_of(await self._house.archive.list(query))
 
-    async def _transcript(self, params: frames.TranscriptParams, asker: Asker) -> object:
+    async def _transcript(self, params: calls.TranscriptParams, asker: Asker) -> object:
         entries = await self._house.archive.transcript(
             self._name(params, asker), after=params.after, limit=params.limit + 1, cut=params.cut
         )
         return transcript_of(entries, params.limit)
 
-    async def _errands(self, params: frames.ErrandsParams) -> object:
+    async def _subscribe(self, params: calls.SubscribeParams, asker: Asker) -> None:
+        name: SessionName | None = None
+        if params.key is not None:
+            name = self._house.session(params.key, params.agent)
+            asker.record.agent, asker.record.session = name.agent, name.key
+        with self._house.bulletin.read(name) as reader:
+            key, agent = (None, None) if name is None else (name.key, name.agent)
+            await asker.answer(frames.Subscribed(key=key, agent=agent))
+            try:
+                async for news in reader:
+                    await asker.tell([_frame_of(news, asker.id)])
+            except Missed:
+                lost = frames.NewsFrame(
+                    event="subscription.lost", id=asker.id, payload=frames.Missing()
+                )
+                await asker.tell([frames.encode(lost)])
+
+    async def _errands(self, params: calls.ErrandsParams) -> object:
         session: SessionName | None = None
         if params.session is not None:
             session = self._house.session(params.session, params.agent)
@@ -86,3 +106,14 @@ class Methods:
         data = tuple(map(errand_of, found[: params.limit]))
         more = len(found) > params.limit
         return ErrandList(data=data, has_more=more, next=data[-1].id if more else None)
+
+
+def _frame_of(news: News, id_: str) -> bytes:
+    happened = frames.Happened(
+        key=news.session.key,
+        agent=news.session.agent,
+        at=news.at,
+        turn=news.turn,
+        state=news.state,
+    )
+    return frames.encode(frames.NewsFrame(event=news.what.value, id=id_, payload=happened))

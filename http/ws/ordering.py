@@ -9,7 +9,7 @@ from msgspec import UNSET
 from greenroom.http.auth import presented
 from greenroom.http.errors import ApiError, invalid
 from greenroom.http.exchange import Head
-from greenroom.http.ws.frames import SendParams
+from greenroom.http.ws.calls import SendParams
 
 _HEADERS = {
     "session": "x-openclaw-session-key",

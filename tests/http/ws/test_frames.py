@@ -19,11 +19,19 @@ from greenroom.actors.channels.channel import (
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.turn import Route, Served, TurnAccepted, TurnEnded, TurnStarted
+from greenroom.actors.turn import (
+    OnBusy,
+    OnDisconnect,
+    Route,
+    Served,
+    TurnAccepted,
+    TurnEnded,
+    TurnStarted,
+)
 from greenroom.http.errors import ApiError, invalid
 from greenroom.http.exchange import Head
 from greenroom.http.sender import read_request
-from greenroom.http.ws import frames
+from greenroom.http.ws import calls
 from greenroom.http.ws.encoder import FrameEncoder
 from greenroom.http.ws.ordering import body_of, head_of, in_our_words
 from tests.http.conftest import scope_of
@@ -88,14 +96,14 @@ def test_the_last_frame_says_how_it_ended() -> None:
 
 
 def test_every_parameter_becomes_the_header_that_http_has_for_it() -> None:
-    asked = frames.SendParams(
+    asked = calls.SendParams(
         text="x",
         session="schlüssel",
         agent="beta",
         backend="p/m",
         idempotency_key="key",
-        on_busy=frames.OnBusy.REJECT,
-        on_disconnect=frames.OnDisconnect.CANCEL,
+        on_busy=OnBusy.REJECT,
+        on_disconnect=OnDisconnect.CANCEL,
         fork_from="other@7",
         starting_after=3,
         pin=True,
@@ -116,7 +124,7 @@ def test_every_parameter_becomes_the_header_that_http_has_for_it() -> None:
 
 def test_what_a_parameter_does_not_say_no_header_says() -> None:
     connection = Head(scope_of("GET", "/v1/ws", {"x-openclaw-session-key": "of the handshake"}))
-    assert head_of(frames.SendParams(text="x"), connection).headers == {}
+    assert head_of(calls.SendParams(text="x"), connection).headers == {}
 
 
 @pytest.mark.parametrize(
