@@ -3,7 +3,7 @@
 Nobody is waited for. A reader that falls behind is told that it has missed something, and no more.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from enum import StrEnum
 
@@ -83,7 +83,7 @@ class Bulletin:
                     reader.close()
 
     @contextmanager
-    def read(self, session: SessionName | None = None) -> Iterator[Reader]:
+    def read(self, session: SessionName | None = None) -> Generator[Reader]:
         """Hear of one session, or of all, from now on."""
         send, receive = trio.open_memory_channel[News](_MOST)
         self._readers[send] = session

@@ -14,7 +14,7 @@ PROTOCOL = 1
 
 _Id = Annotated[str, Meta(min_length=1, max_length=64)]
 _Limit = Annotated[int, Meta(ge=1, le=1000)]
-_After = Annotated[int, Meta(ge=0)]
+_After = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Key = Annotated[str, Meta(min_length=1)]
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import trio
 from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer
-from wsproto.events import Message
 
 from greenroom.http.exchange import Scope
 
@@ -56,7 +55,7 @@ class _Buffer(WebsocketBuffer):
         super().__init__(most)
         self._too_large = too_large
 
-    def extend(self, event: Message[Any]) -> None:
+    def extend(self, event: Any) -> None:
         if self._too_large.is_set():
             return  # what still comes is the rest of it, and then the client's own close
         if self.length + len(event.data) > self.max_length:

@@ -73,6 +73,20 @@ class Socket:
         frame: dict[str, Any] = json.loads(await self._from.receive())
         return frame
 
+    async def hear_or_close(self) -> str | None:
+        """Return the next message, None once the connection is closed."""
+        heard: str | None = None
+        async with trio.open_nursery() as nursery:
+
+            async def until_closed() -> None:
+                await self.closed.wait()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(until_closed)
+            heard = await self._from.receive()
+            nursery.cancel_scope.cancel()
+        return heard
+
     async def hear(self) -> dict[str, Any]:
         """Return the next frame that is no tick."""
         while (frame := await self.hear_any()).get("event") == "tick":

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,15 +70,18 @@ class Client:
 
 
 @contextmanager
-def dial(gateway: Gateway, **rest: Any) -> Iterator[Client]:
+def dial(gateway: Gateway, compression: str | None = None) -> Generator[Client]:
     """Open a connection that has said nothing yet."""
     url = gateway.url.replace("http", "ws", 1) + "/v1/ws"
-    with connect(url, proxy=None, open_timeout=WAIT_S, close_timeout=WAIT_S, **rest) as ws:
+    ws: ClientConnection
+    with connect(
+        url, proxy=None, compression=compression, open_timeout=WAIT_S, close_timeout=WAIT_S
+    ) as ws:
         yield Client(ws)
 
 
 @contextmanager
-def connected(gateway: Gateway) -> Iterator[Client]:
+def connected(gateway: Gateway) -> Generator[Client]:
     with dial(gateway) as client:
         client.get("connect", auth={"token": gateway.token})
         yield client

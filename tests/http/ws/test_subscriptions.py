@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 from greenroom.actors.bulletin import Happening
 from tests.conftest import STOP, PlayedChannel, words
