@@ -18,6 +18,7 @@ from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
 from greenroom.actors.at_work import AtWork
+from greenroom.actors.bulletin import Bulletin
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.embedding import Embedding
@@ -122,6 +123,7 @@ class House:
         clock: Callable[[], float],
         counts: Callable[[], Counts] = Counts,
         at_work: AtWork | None = None,
+        bulletin: Bulletin | None = None,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
@@ -133,6 +135,7 @@ class House:
         self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
         self.agenda = agenda
+        self.bulletin = bulletin or Bulletin(clock)
         self._clock = clock
         self.servers = McpServers(())
         self._runner: Ref[RunnerMessage] | None = None
@@ -202,6 +205,7 @@ class House:
             clock,
             system.counts,
             surroundings.at_work,
+            surroundings.bulletin,
         )
         house.servers = servers
         place.open(house)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from greenroom.actors.bulletin import Happening
 from greenroom.actors.closing import cut_off
 from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import CRASH_CODE, Failure, FailureKind, TurnFailed
@@ -23,7 +24,8 @@ from greenroom.actors.stores.records import (
     TurnEnd,
     TurnState,
 )
-from greenroom.actors.stores.store import Fenced, Store
+from greenroom.actors.stores.store import Fenced
+from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.transcript import EarlierNeeded, Plan, Sent
 from greenroom.actors.turn import Sender, TurnRequest
 
@@ -52,12 +54,16 @@ class Journal:
     nothing there.
     """
 
-    def __init__(self, name: SessionName, store: Store, *, passes: bool = False) -> None:
+    def __init__(
+        self, name: SessionName, surroundings: Surroundings, *, passes: bool = False
+    ) -> None:
+        store = surroundings.store
         self.name = name
         self.past = Past()
         self.active: float | None = None
         self._source = store
         self._store = None if passes else store
+        self._bulletin = surroundings.bulletin
         self._fence = Fence()
 
     @property
@@ -73,7 +79,9 @@ class Journal:
         if state is not None and state.open_turns:
             fence = state.fence
             for turn in state.open_turns:
-                fence, _ = await self._store.end(self.name, fence, (_closed(turn, now),))
+                end = _closed(turn, now)
+                fence, _ = await self._store.end(self.name, fence, (end,))
+                self._bulletin.tell(Happening.ENDED, self.name, end.id, end.state)
             state = await self._store.load(self.name)
         if state is not None:
             self._fence, self.active = state.fence, state.active
@@ -176,6 +184,7 @@ class Journal:
             self._fence = await self._store.accept(
                 self.name, self._fence, accepted, fork=planned.fork, lasts=lasts
             )
+            self._bulletin.tell(Happening.ACCEPTED, self.name, turn.id)
         return accepted
 
     async def step(self, turn: str, entries: Sequence[TranscriptEntry]) -> None:
@@ -199,6 +208,7 @@ class Journal:
             end = msgspec.structs.replace(end, cut_from=cut_from)
         if self._store is not None:
             self._fence, entries = await self._store.end(self.name, self._fence, (end,))
+            self._bulletin.tell(Happening.ENDED, self.name, end.id, end.state)
         else:
             entries = tuple(StoredEntry(0, end.id, entry) for entry in end.entries)
         past.end(plan, entries)
@@ -233,12 +243,14 @@ class Journal:
         """Begin the transcript anew; raises `StoreFailed`, `Fenced`."""
         if self._store is not None and not self.is_new:
             self._fence = await self._store.reset(self.name, self._fence, now)
+            self._bulletin.tell(Happening.RESET, self.name)
         self.past = Past()
 
     async def delete(self) -> None:
         """Delete all of it, for ever; raises `StoreFailed`."""
         if self._store is not None:
             await self._store.delete(self.name)
+            self._bulletin.tell(Happening.DELETED, self.name)
 
 
 def _closed(turn: AcceptedTurn, now: float) -> TurnEnd:

@@ -96,7 +96,7 @@ class Session(Actor[SessionMessage]):
         self._toolbox = Toolbox(self._kit.hosts, agent.tools)
         self._recent = recent
         name = SessionName(agent.id, key)
-        self._journal = Journal(name, surroundings.store, passes=recent is not None)
+        self._journal = Journal(name, surroundings, passes=recent is not None)
         self._line = Line(key, limits.waiting_turns)
         self._ledger = Ledger(self._journal, self._line, first_tries, recent)
         self._passes = False

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from greenroom.actors.at_work import AtWork
+from greenroom.actors.bulletin import Bulletin
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.errands.agenda import Agenda
 from greenroom.actors.kit import NO_KIT, Kit
@@ -14,7 +15,8 @@ class Surroundings:
     """The models that answer, the store that remembers, and the time of day (Unix seconds).
 
     `windows` are the sizes of models, in tokens, as far as they are known. `kits` are what each
-    agent has beside its settings, by its id; `agenda` is what its sessions wait for.
+    agent has beside its settings, by its id; `agenda` is what its sessions wait for,
+    and `bulletin` tells what has happened to them.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Surroundings:
         self.windows = windows or {}
         self.at_work = AtWork()
         self.agenda = agenda or Agenda(store.errands, clock)
+        self.bulletin = Bulletin(clock)
         self._kits = kits or {}
 
     def kit_of(self, agent: str) -> Kit:

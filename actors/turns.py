@@ -68,11 +68,19 @@ class Turns:
 
     def attach(self, found: Found) -> OpenStream[TurnEvent]:
         """Hear a turn from its beginning on; NOT_FOUND, from its stream, once it has ended."""
-        return self._session(found.name).stream(Attach(found.turn.accepted.id))
+        return self.join(found.name, found.turn.accepted.id)
+
+    def join(self, name: SessionName, turn: str) -> OpenStream[TurnEvent]:
+        """Hear a session's turn, also one that waits and that no store has yet; raises as `attach`."""
+        return self._session(name).stream(Attach(turn))
 
     async def cancel(self, found: Found) -> bool:
         """End a turn that waits or runs; return whether it did."""
-        return await self._session(found.name).ask(Cancel(found.turn.accepted.id))
+        return await self.cancel_in(found.name, found.turn.accepted.id)
+
+    async def cancel_in(self, name: SessionName, turn: str) -> bool:
+        """End a session's turn that waits or runs; return whether it did."""
+        return await self._session(name).ask(Cancel(turn))
 
     async def forget(self, found: Found) -> bool:
         """Forget the request of a turn that has ended, and what it told; return False if it has none.

@@ -42,6 +42,14 @@ class Record(msgspec.Struct):
     cost: float | None = None
     error: str | None = None
 
+    def said(self) -> dict[str, object]:
+        """Return what there is to say."""
+        return {
+            name: value
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        }
+
 
 def record_of(scope: Scope) -> Record:
     """Return the record of the request that `scope` is of."""
@@ -80,11 +88,6 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
             await app(scope, receive, tagged)
         finally:
             metrics.count(status, record.first_event_s)
-            fields = {
-                name: value
-                for name in Record.__struct_fields__
-                if (value := getattr(record, name)) is not None
-            }
             log.info(
                 "http.request",
                 method=scope["method"],
@@ -92,7 +95,7 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
                 status=status,
                 whole=whole,
                 duration_s=round(trio.current_time() - begun, 6),
-                **fields,
+                **record.said(),
             )
 
     return logged

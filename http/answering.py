@@ -125,12 +125,12 @@ class Answering:
                     continue
                 case TurnStarted():
                     started = event
-                    _note_start(going.record, started, trio.current_time() - begun)
+                    note_start(going.record, started, trio.current_time() - begun)
                 case Progress(deltas):
                     building.progress(deltas)
                 case TurnEnded():
                     assert started is not None, "a turn that ends well has started"  # noqa: S101
-                    _count(going.record, event)
+                    note_end(going.record, event)
                     body = building.end(started, event)
                     headers = (
                         JSON_TYPE,
@@ -164,7 +164,7 @@ class Answering:
         headers = (*SSE_HEADERS, *headers_of(going.selection))
         if isinstance(first, TurnStarted):
             before += telling.start(first)
-            _note_start(record, first, trio.current_time() - begun)
+            note_start(record, first, trio.current_time() - begun)
             took = overhead(exchange.begun, first, None, trio.current_time())
             await exchange.start(200, (*headers, *of_start(first, going.turn), took))
         else:
@@ -183,11 +183,11 @@ class Answering:
                         pieces.append(telling.accept(event))
                     case TurnStarted():
                         pieces.append(telling.start(event))
-                        _note_start(record, event, trio.current_time() - begun)
+                        note_start(record, event, trio.current_time() - begun)
                     case Progress(deltas):
                         pieces.append(telling.progress(deltas))
                     case TurnEnded():
-                        _count(record, event)
+                        note_end(record, event)
                         pieces.append(telling.end(event))
                         ended = True
             piece = b"".join(pieces) if batch else KEEP_ALIVE
@@ -209,14 +209,16 @@ async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[
     return batch
 
 
-def _note_start(record: Record, started: TurnStarted, seconds: float) -> None:
+def note_start(record: Record, started: TurnStarted, seconds: float) -> None:
+    """Take down who answers, after how many seconds."""
     served = started.served
     record.first_event_s = round(seconds, 6)
     record.turn = started.turn
     record.model, record.attempt = str(served.route), served.attempt
 
 
-def _count(record: Record, ended: TurnEnded) -> None:
+def note_end(record: Record, ended: TurnEnded) -> None:
+    """Take down what an answer took."""
     record.prompt_tokens = ended.usage.prompt
     record.completion_tokens = ended.usage.completion
     record.cost = ended.cost

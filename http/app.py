@@ -36,6 +36,7 @@ from greenroom.http.server.hosts import Hosts
 from greenroom.http.server.origins import Origins
 from greenroom.http.sessions import Sessions
 from greenroom.http.stored import Stored
+from greenroom.http.ws.endpoint import WebSockets
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -54,12 +55,19 @@ def create_app(
     gateway: Gateway,
     log: "FilteringBoundLogger",
     credential: Credential | None = None,
+    stop: trio.Event | None = None,
 ) -> App:
-    """Build the application of one house; `credential` is the gateway's own if not given."""
+    """Build the application of one house; `credential` is the gateway's own if not given.
+
+    Connections that stay end by themselves once `stop` is set.
+    """
     authenticator = Authenticator(credential or Credential(gateway.auth, log), gateway.failures)
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
+    web_sockets = WebSockets(
+        house, gateway, authenticator, log, metrics, trio.Event() if stop is None else stop
+    )
     routes = cast("App", quart)
     below: dict[str, App] = {
         PATH: Stored(house, gateway, authenticator, log),
@@ -84,8 +92,7 @@ def create_app(
         elif scope["type"] == "http":
             await found(scope["path"])(scope, receive, send)
         elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})  # none is served: the client gets a 403
+            await web_sockets(scope, receive, send)
         else:
             await routes(scope, receive, send)
 

@@ -89,9 +89,6 @@ def read_order(
     check_values(request)
     user = _user(request.user)
     asked = read_request(head, body)
-    if asked.starting_after and not request.stream:
-        what = 'Invalid `x-greenroom-starting-after`: it needs `"stream": true`.'
-        raise invalid(what, "x-greenroom-starting-after", "invalid_value")
     selection = selection_of(
         head,
         house,

@@ -49,7 +49,7 @@ async def serve(
     async with trio.open_nursery() as connections:
         async with System("greenroom", grace=_ACTORS_GRACE_S, log=log) as system:
             house = await House.open(system, configuration.house, store, mcp=configuration.mcp)
-            app = create_app(house, gateway, log, credential)
+            app = create_app(house, gateway, log, credential, stop)
             server = Server(
                 app,
                 listener,

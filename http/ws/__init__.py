@@ -1,0 +1,1 @@
+"""The WebSocket: the same turns and sessions, over one connection that stays."""
