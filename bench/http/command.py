@@ -23,7 +23,9 @@ _VENV = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--rounds", type=click.IntRange(1, 99), help="Rounds to take; default: 3.")
 @click.option("--quick", is_flag=True, help="One round of small counts: that it works, no more.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
-@click.option("--tensorzero", type=_VENV, help="A virtual environment that has it, to measure it too.")
+@click.option(
+    "--tensorzero", type=_VENV, help="A virtual environment that has it, to measure it too."
+)
 @click.option("--litellm", type=_VENV, help="The same for LiteLLM's proxy.")
 def http(
     rounds: int | None, quick: bool, as_json: bool, tensorzero: Path | None, litellm: Path | None

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, assert_never
 
 import msgspec
 
@@ -109,6 +109,8 @@ def running(name: Name, venvs: Mapping[Name, Path], port: int, folder: Path) -> 
             case "litellm":
                 port_of_it = (folder / "port").read_text("ascii")
                 target = Target(f"http://127.0.0.1:{port_of_it}/v1/chat/completions", headers)
+            case _:
+                assert_never(name)
         _wait(process, target)
         yield Running(name, process.pid, target)
 
@@ -158,7 +160,11 @@ def _started(
 
 @contextmanager
 def _process(
-    command: list[str], folder: Path, environ: Mapping[str, str] | None = None, *, talks: bool = True
+    command: list[str],
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    talks: bool = True,
 ) -> Generator["subprocess.Popen[bytes]"]:
     with (
         (folder / "errors").open("ab") if folder != ROOT else _nowhere() as errors,

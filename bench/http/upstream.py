@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import httptools
+
 from bench.http.plan import CHUNKS, MODELS, PAUSE, Model
 
 _EVENT = (
@@ -34,6 +36,7 @@ _STREAM = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
     b"x-request-id: 0123456789abcdef\r\n\r\n"
 )
+_NOTHING = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
 
 
@@ -63,7 +66,7 @@ class Upstream:
 
     def run(self) -> None:
         """Serve until standard input ends."""
-        self._watch(sys.stdin.buffer.raw, lambda: True)
+        self._watch(sys.stdin.buffer, lambda: True)
         while True:
             wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
             for key, _ in self._selector.select(wait):
@@ -96,10 +99,13 @@ class Upstream:
 
 
 class _Connection:
+    """One client; the parser calls its `on_…`."""
+
     def __init__(self, upstream: Upstream, stream: socket.socket) -> None:
         self._upstream = upstream
         self._stream = stream
-        self._unread = b""
+        self._body: list[bytes] = []
+        self._parser = httptools.HttpRequestParser(self)
         self._is_open = True
 
     def ready(self) -> bool:
@@ -108,20 +114,23 @@ class _Connection:
             data = self._stream.recv(65_536)
         except OSError:
             data = b""
-        if not data:
+        if data:
+            self._parser.feed_data(data)
+        else:
             self._is_open = False
             self._upstream.forget(self._stream)
-            return False
-        self._unread += data
-        while (end := self._unread.find(b"\r\n\r\n")) >= 0:
-            head = self._unread[:end].lower()
-            length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-            if len(self._unread) < end + 4 + length:
-                break
-            body = self._unread[end + 4 : end + 4 + length]
-            self._unread = self._unread[end + 4 + length :]
-            self._answer(next(model for model in MODELS if b'"%b"' % model.encode() in body))
         return False
+
+    def on_body(self, data: bytes) -> None:
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        body = b"".join(self._body)
+        self._body.clear()
+        for model in MODELS:
+            if b'"%b"' % model.encode() in body:
+                return self._answer(model)
+        return self._send(_NOTHING)
 
     def _answer(self, model: Model) -> None:
         match model:
