@@ -7,13 +7,22 @@ BENCH_VENV := .venv-bench
 # A file of tests stays in one process: its fixtures may be whole servers.
 IN_PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: serve test bench check format wheel-test lock clean
+.PHONY: serve test crash fuzz bench check format wheel-test lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/greenroom serve $(ARGS)
 
 test: $(VENV)/.developed
 	$(BIN)/python -m pytest $(IN_PARALLEL) $(ARGS)
+
+# What the tests of crashes do for a few seconds, in full; ARGS as in `make crash ARGS="--kills 50"`.
+crash: $(VENV)/.developed
+	$(BIN)/python -m tests.crash $(ARGS)
+
+# What CI does in seconds, for minutes: malformed bodies, and schemathesis at every bound.
+fuzz: $(VENV)/.developed
+	BODIES=100000 $(BIN)/python -m pytest tests/http/test_malformed.py
+	EXAMPLES=100 $(BIN)/python -m pytest tests/sdk/test_schemathesis.py
 
 # Beside its peers, which are installed for this alone; ARGS as in `make bench ARGS="--rounds 1"`.
 bench: $(BENCH_VENV)/.installed

@@ -1,27 +1,39 @@
 """One model call's answer, put together from its deltas: events in, an entry out, no I/O."""
 
+from typing import assert_never
+
 from greenroom.actors.channels.channel import (
+    AnnotationsDelta,
+    AudioDelta,
+    ChoiceDelta,
     Deltas,
     Finish,
     FinishReason,
+    LogprobsDelta,
+    OfChoice,
     ReasoningDelta,
     RefusalDelta,
+    Stamp,
     TextDelta,
     ToolCallArguments,
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.entries import AssistantEntry, Keepsake, ToolCall
+from greenroom.actors.entries import AssistantEntry, Keepsake, Speech, ToolCall
 
 
 class Answer:
-    """What a model has said so far; `size` is in characters."""
+    """What a model has said so far; `size` is in characters.
+
+    Of several choices it is the first, and only the size is that of all.
+    """
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._calls: list[tuple[ToolCallStart, list[str]]] = []
         self._keepsake: Keepsake | None = None
+        self._spoken: list[AudioDelta] = []
         self.size = 0
         self.usage = Usage()
         self.reason: FinishReason | None = None
@@ -47,13 +59,28 @@ class Answer:
                     self.usage = delta
                 case Finish(reason):
                     self.reason = reason
-                case ReasoningDelta(text):
+                case AudioDelta():
+                    self.size += _size(delta)
+                    self._spoken.append(delta)
+                case OfChoice(_, other):
+                    self.size += _size(other)
+                case _:
                     # Shown while it happens; it is no part of what was said.
-                    self.size += len(text)
+                    self.size += _size(delta)
+
+    @property
+    def is_spoken(self) -> bool:
+        """Whether all that the model said it said aloud, so that its text is a transcript."""
+        return bool(self._spoken) and not self._text
+
+    def end_early(self) -> None:
+        """End it without the calls that it makes."""
+        self._calls = []
+        self.reason = FinishReason.LENGTH
 
     def entry(self) -> AssistantEntry:
         """Return the answer as it was said."""
-        text = "".join(self._text)
+        text = "".join(self._text) or "".join([spoken.transcript or "" for spoken in self._spoken])
         refusal = "".join(self._refusal) or None
         calls = tuple(
             ToolCall(
@@ -65,8 +92,9 @@ class Answer:
             )
             for start, pieces in self._calls
         )
-        text_or_none = text or (None if calls or refusal else "")
-        return AssistantEntry(text_or_none, calls, refusal, keepsake=self._keepsake)
+        speech = self._speech()
+        text_or_none = text or (None if calls or refusal or speech else "")
+        return AssistantEntry(text_or_none, calls, refusal, keepsake=self._keepsake, speech=speech)
 
     def kept(self) -> AssistantEntry | None:
         """Return what a transcript keeps of the answer, None if that is nothing.
@@ -79,4 +107,28 @@ class Answer:
             return AssistantEntry(said.text, interrupted=True) if said.text else None
         if self.reason is FinishReason.TOOL_CALLS or not said.tool_calls:
             return said
-        return AssistantEntry(said.text or "", refusal=said.refusal)
+        return AssistantEntry(said.text or "", refusal=said.refusal, speech=said.speech)
+
+    def _speech(self) -> Speech | None:
+        ids = [spoken.id for spoken in self._spoken if spoken.id]
+        times = [spoken.expires for spoken in self._spoken if spoken.expires is not None]
+        return Speech(ids[0], times[-1] if times else None) if ids else None
+
+
+def _size(delta: ChoiceDelta | Stamp) -> int:
+    """Return how much of an answer's bound a delta takes, in characters."""
+    match delta:
+        case TextDelta(text) | ReasoningDelta(text) | RefusalDelta(text):
+            return len(text)
+        case ToolCallArguments(_, fragment):
+            return len(fragment)
+        case LogprobsDelta(tokens):
+            return len(tokens)
+        case AnnotationsDelta(items):
+            return len(items)
+        case AudioDelta(_, data, transcript):
+            return len(data or "") + len(transcript or "")
+        case ToolCallStart() | Finish() | Stamp():
+            return 0
+        case _:
+            assert_never(delta)

@@ -4,7 +4,7 @@ It is made in its caller's own task. It knows nothing of turns: whatever comes i
 """
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from greenroom.actors.channels.channel import Deltas, Usage
+from greenroom.actors.channels.channel import Deltas, Notes, Usage
+from greenroom.actors.channels.openai.fields import is_known
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.provider import Answering, Lease, Permit, ProviderMessage
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
 Take = Callable[[Deltas], Awaitable[None]]
+Hear = Callable[[Notes], None]
 
 
 class Upstreams:
@@ -71,11 +73,19 @@ class Caller:
         self._bill = bill
         self._log = log
 
-    async def call(self, route: Route, prompt: Prompt, take: Take, *, first_by: float) -> Made:
+    async def call(
+        self,
+        route: Route,
+        prompt: Prompt,
+        take: Take,
+        *,
+        first_by: float,
+        hear: Hear = lambda _: None,
+    ) -> Made:
         """Call a model and give `take` each batch; what it raises as `TurnFailed` is the call's failure.
 
         The first batch has to be there by `first_by`, of trio's clock; until then the call may wait for
-        room, too.
+        room, too. `hear` is told once what is to be known of the call beside its answer.
         """
         made = Made()
         with trio.CancelScope(deadline=first_by) as patience:
@@ -84,7 +94,7 @@ class Caller:
                 async with provider.stream(Lease(route.model)) as lease:
                     permit = await anext(lease)
                     made.retry = permit.retry
-                    await self._answer(permit, provider, route, prompt, take, patience)
+                    await self._answer(permit, provider, route, prompt, take, hear, patience)
             except TurnFailed as failed:
                 made.failure = failed.failure
             except RuntimeFault:
@@ -102,11 +112,12 @@ class Caller:
         route: Route,
         prompt: Prompt,
         take: Take,
+        hear: Hear,
         patience: trio.CancelScope,
     ) -> None:
         call = permit.call
         try:
-            await self._read(permit, provider, route, prompt, take, patience)
+            await self._read(permit, provider, route, prompt, take, hear, patience)
         except TurnFailed as failed:
             call.failure = failed.failure
             raise
@@ -128,14 +139,15 @@ class Caller:
         route: Route,
         prompt: Prompt,
         take: Take,
+        hear: Hear,
         patience: trio.CancelScope,
     ) -> None:
         begun = False
         prompt = msgspec.structs.replace(prompt, model=route.model)
         async with permit.channel.open(prompt) as reading:
             if reading.notes.dropped:
-                dropped = list(reading.notes.dropped)
-                self._log.info("run.fields_dropped", model=str(route), fields=dropped)
+                log_dropped(reading.notes.dropped, route, self._log)
+            hear(reading.notes)
             async for deltas in reading:
                 if not begun:
                     begun = True
@@ -151,6 +163,16 @@ class Caller:
 
 def _no_word(route: Route) -> Failure:
     return Failure(FailureKind.UPSTREAM_TIMEOUT, f"'{route}' did not begin to answer in time.")
+
+
+def log_dropped(dropped: Sequence[str], route: Route, log: "FilteringBoundLogger") -> None:
+    """Log which fields had no place; what no API knows is nobody's news."""
+    known = [name for name in dropped if is_known(name)]
+    unknown = [name for name in dropped if not is_known(name)]
+    if known:
+        log.info("run.fields_dropped", model=str(route), fields=known)
+    if unknown:
+        log.debug("run.fields_unknown", model=str(route), fields=unknown)
 
 
 def cost_of(usage: Usage, price: Cost) -> float:

@@ -2,7 +2,8 @@
 
 Kept is what a model said to its end, whatever came after that, and what a client has seen of an answer
 that was cut, marked as interrupted. What a turn has added is kept also if somebody ended it who goes on
-from it. Of a turn that nobody has seen anything of nothing is kept: whoever sent it can do so again.
+from it, and if tools of ours have done something for it. Of any other turn that nobody has seen anything
+of nothing is kept: whoever sent it can do so again.
 """
 
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
@@ -10,6 +11,7 @@ from greenroom.actors.failure import ENDED_CODE, Failure, FailureKind, TurnFaile
 from greenroom.actors.recording import Recording
 from greenroom.actors.stores.records import TurnEnd, TurnState
 from greenroom.actors.stores.store import Fenced
+from greenroom.actors.transcript import CUT_OFF, synthetic_results
 from greenroom.actors.turn import TurnEnded, TurnRequest
 
 
@@ -28,15 +30,14 @@ def end_of(
         failure = None
     elif failure is None:
         failure = internal("The model's answer has no end.")
-    kept = _kept(turn, recording)
     return TurnEnd(
         id=turn.id,
         state=_state(recording, failure),
         ended=now,
-        entries=() if kept is None else (*added, kept),
+        entries=_entries(turn, added, recording),
         deltas=tuple(recording.deltas),
         reason=answer.reason,
-        usage=answer.usage,
+        usage=recording.usage,
         cost=cost,
         served=None if recording.started is None else recording.started.served,
         failure=failure,
@@ -48,12 +49,12 @@ def unbegun(turn: TurnRequest, recording: Recording, failure: Failure, now: floa
     return TurnEnd(turn.id, _state(recording, failure), now, failure=failure)
 
 
-def outcome_of(end: TurnEnd) -> TurnEnded | Failure:
-    """Return what a turn's readers are told of its end."""
+def outcome_of(end: TurnEnd, answered: float | None = None) -> TurnEnded | Failure:
+    """Return what a turn's readers are told of its end; `answered` is when its model had ended."""
     if end.failure is not None:
         return end.failure
     assert end.reason is not None, "without a failure it is whole"  # noqa: S101 - an invariant
-    return TurnEnded(end.reason, end.usage, end.cost, end.ended)
+    return TurnEnded(end.reason, end.usage, end.cost, end.ended, answered)
 
 
 def ended_by(whom: str) -> Failure:
@@ -85,13 +86,27 @@ def _state(recording: Recording, failure: Failure | None) -> TurnState:
     return TurnState.FAILED if recording.stopped is None else TurnState.INTERRUPTED
 
 
-def _kept(turn: TurnRequest, recording: Recording) -> AssistantEntry | None:
-    """Return the answer that the transcript keeps, None if it keeps nothing of the turn."""
-    kept = recording.answer.kept()
+def _entries(
+    turn: TurnRequest, added: tuple[TranscriptEntry, ...], recording: Recording
+) -> tuple[TranscriptEntry, ...]:
+    """Return what the transcript keeps of a turn."""
+    kept, steps = recording.answer.kept(), tuple(recording.steps)
     if recording.answer.reason is not None:
-        return kept
+        return (*added, *steps, *(() if kept is None or recording.waits else (kept,)))
     if not recording.keeps:
-        return None
-    if recording.stopped is not None and recording.stopped.code == ENDED_CODE:
-        return kept or AssistantEntry("", interrupted=True)
-    return kept if turn.streamed else None
+        return ()
+    stopped = recording.stopped
+    if steps or (stopped is not None and stopped.code == ENDED_CODE):
+        # What tools have done is done, whoever has seen it.
+        return cut_off(added, steps, kept)
+    return (*added, kept) if kept is not None and turn.streamed else ()
+
+
+def cut_off(
+    added: tuple[TranscriptEntry, ...],
+    steps: tuple[TranscriptEntry, ...] = (),
+    answer: AssistantEntry | None = None,
+) -> tuple[TranscriptEntry, ...]:
+    """Return what is kept of a turn that was cut off at that answer: each call has a result."""
+    end = answer or AssistantEntry("", interrupted=True)
+    return (*added, *steps, *synthetic_results(steps, CUT_OFF), end)

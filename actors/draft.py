@@ -11,8 +11,11 @@ import msgspec
 from greenroom.actors.entries import (
     Entry,
     Prompt,
+    Sampling,
     SummaryEntry,
     SystemEntry,
+    Tool,
+    ToolChoice,
     TranscriptEntry,
     UserEntry,
 )
@@ -32,6 +35,8 @@ from greenroom.actors.window import (
 
 TOLD = "What was said in this conversation before, in short:\n\n"
 """What a model is told before a summary."""
+
+_AS_IT_LIKES = Sampling()
 
 _SAFE_CHARACTERS = 3
 """Characters for a token, where a text has to fit whatever it is."""
@@ -63,8 +68,8 @@ class Draft:
     """The prompt of one turn; `window` is its model's, in tokens, None if nobody knows it.
 
     `blank` has all of the prompt but its entries. Of these, `instructions` come first; `summary` stands
-    for what was summed up before; `old` are the journal's, and `new` the turn's own. A `whole` prompt is
-    not to be made shorter.
+    for what was summed up before; `old` are the journal's, `new` what the turn brings, and `steps` what
+    it has said and done since. A `whole` prompt is not to be made shorter.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Draft:
         summary: SummaryEntry | None,
         old: Measured,
         new: Sequence[TranscriptEntry],
+        steps: Sequence[TranscriptEntry] = (),
         *,
         window: int | None,
         estimate: Estimate,
@@ -85,6 +91,7 @@ class Draft:
         self._summary = summary
         self._old = old
         self._new = new
+        self._steps = tuple(steps)
         self._window = window
         self._estimate = estimate
         self._whole = whole
@@ -97,6 +104,7 @@ class Draft:
             *told(self._summary),
             *self._old.entries,
             *self._new,
+            *self._steps,
         )
         if self._has_long_results:
             entries = with_short_results(entries, self._estimate, self._longest_result)
@@ -133,7 +141,9 @@ class Draft:
             most = round(self._window * self.shortening.at)
             tokens = max(1, min(tokens, self._window - most))
             text = text[-max(most * _SAFE_CHARACTERS - len(before), 1) :]
-        sampling = msgspec.structs.replace(self._blank.sampling, max_tokens=tokens, stop=())
+        sampling = msgspec.structs.replace(
+            self._blank.sampling, max_tokens=tokens, stop=(), choices=1, top_logprobs=None
+        )
         return Prompt(self._blank.model, (UserEntry(_ORDER + before + text),), sampling=sampling)
 
     def with_summary(self, cut: Cut, text: str | None) -> "Draft":
@@ -144,9 +154,30 @@ class Draft:
             SummaryEntry(text, self._pinned(cut)),
             measured(self._old.entries[cut.upto :]),
             self._new,
+            self._steps,
             window=self._window,
             estimate=self._estimate,
             shortening=self.shortening,
+        )
+
+    def going_on(
+        self,
+        steps: Sequence[TranscriptEntry],
+        tools: Sequence[Tool],
+        choice: ToolChoice | None,
+    ) -> "Draft":
+        """Return the draft of the prompt behind these `steps` of the turn, and with these tools."""
+        return Draft(
+            msgspec.structs.replace(self._blank, tools=tuple(tools), tool_choice=choice),
+            self._instructions,
+            self._summary,
+            self._old,
+            self._new,
+            steps,
+            window=self._window,
+            estimate=self._estimate,
+            shortening=self.shortening,
+            whole=self._whole,
         )
 
     def unpinned(self, cut: Cut) -> int:
@@ -177,7 +208,7 @@ class Draft:
     @property
     def _fixed_size(self) -> float:
         """How long all is that cannot be cut."""
-        fixed = (*self._instructions, *told(self._summary), *self._new)
+        fixed = (*self._instructions, *told(self._summary), *self._new, *self._steps)
         return size_of(fixed, self._blank.tools)
 
     @property
@@ -190,21 +221,33 @@ class Draft:
         """Whether a tool's result may be longer than that."""
         if self._window is None or self._whole:
             return False
-        longest = max(self._old.longest_result, measured(self._new).longest_result)
+        longest = max(self._old.longest_result, measured((*self._new, *self._steps)).longest_result)
         return self._estimate.scaled(longest) > self._longest_result
 
 
-def blank_of(turn: TurnRequest) -> Prompt:
-    """Return all of a turn's prompt but its entries."""
+def blank_of(turn: TurnRequest, sampling: Sampling = _AS_IT_LIKES) -> Prompt:
+    """Return all of a turn's prompt but its entries; `sampling` is what it has if it says nothing."""
     return Prompt(
         model=turn.route.model,
         entries=(),
         tools=turn.tools,
         tool_choice=turn.tool_choice,
         parallel_tool_calls=turn.parallel_tool_calls,
-        sampling=turn.sampling,
+        sampling=_filled(turn.sampling, sampling),
         extra=turn.extra,
     )
+
+
+def _filled(asked: Sampling, default: Sampling) -> Sampling:
+    """Return what is asked, and where that leaves something open, the default."""
+    if default == _AS_IT_LIKES:
+        return asked
+    silent = {
+        field: getattr(default, field)
+        for field in Sampling.__struct_fields__
+        if getattr(asked, field) == getattr(_AS_IT_LIKES, field)
+    }
+    return msgspec.structs.replace(asked, **silent)
 
 
 def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:

@@ -26,11 +26,16 @@ Part = TextPart | MediaPart
 Content = str | tuple[Part, ...]
 
 
+UNNAMED = ""
+"""The id of a call, and of its result, in a request of a client that has no ids: in no transcript."""
+
+
 class ToolCall(msgspec.Struct, frozen=True):
     """A model's wish to have a tool run.
 
     `arguments` is the text that the model wrote: JSON for a function, free text for a custom tool.
-    `extra` is what an upstream wants back with this very call, as a JSON object of further keys.
+    `extra` is what an upstream wants back with this very call, as a JSON object of further keys. An
+    `inner` call is of a tool that runs here, and no client ever sees it.
     """
 
     id: str
@@ -38,6 +43,7 @@ class ToolCall(msgspec.Struct, frozen=True):
     arguments: str
     kind: Literal["function", "custom"] = "function"
     extra: bytes | None = None
+    inner: bool = False
 
 
 class Keepsake(msgspec.Struct, frozen=True, tag="keepsake"):
@@ -60,19 +66,28 @@ class UserEntry(msgspec.Struct, frozen=True, tag="user"):
     """What came from the user's side; a `pinned` entry is kept in every prompt, however long that gets.
 
     One with another `role` instructs: it stays in the transcript, unlike a `SystemEntry`, and a model is
-    shown it as one.
+    shown it as one. An `inner` one came from inside: a reminder, or what was waited for.
     """
 
     content: Content
     name: str | None = None
     pinned: bool = False
     role: Literal["user", "system", "developer"] = "user"
+    inner: bool = False
+
+
+class Speech(msgspec.Struct, frozen=True):
+    """An answer that was spoken: its upstream's name of the sound, until `expires` (Unix seconds)."""
+
+    id: str
+    expires: int | None = None
 
 
 class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
     """What the model answered; `interrupted` marks a text that was cut off in the middle.
 
-    `keepsake` is what its upstream wants back; it is in no client's copy.
+    `keepsake` is what its upstream wants back; it is in no client's copy. Of `speech` the text is the
+    transcript, None where only its upstream has that.
     """
 
     text: str | None = None
@@ -80,15 +95,20 @@ class AssistantEntry(msgspec.Struct, frozen=True, tag="assistant"):
     refusal: str | None = None
     interrupted: bool = False
     keepsake: Keepsake | None = None
+    speech: Speech | None = None
 
 
 class ToolEntry(msgspec.Struct, frozen=True, tag="tool"):
-    """The one result of one tool call; `synthetic` marks one that no tool gave."""
+    """The one result of one tool call; `synthetic` marks one that no tool gave.
+
+    An `inner` one answers an inner call.
+    """
 
     call_id: str
     content: Content
     synthetic: bool = False
     kind: Literal["function", "custom"] = "function"
+    inner: bool = False
 
 
 class SummaryEntry(msgspec.Struct, frozen=True, tag="summary"):
@@ -127,7 +147,11 @@ class ToolChoice(msgspec.Struct, frozen=True):
 
 
 class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a model draws its answer; None leaves a setting to the provider. `max_tokens` in tokens."""
+    """How a model draws its answer; None leaves a setting to the provider. `max_tokens` in tokens.
+
+    `choices` is how many answers are wanted. With `top_logprobs` each token is told with how likely it
+    was, and so many others in its place.
+    """
 
     temperature: float | None = None
     top_p: float | None = None
@@ -136,6 +160,8 @@ class Sampling(msgspec.Struct, frozen=True, omit_defaults=True):
     presence_penalty: float | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    choices: int = 1
+    top_logprobs: int | None = None
 
 
 class Prompt(msgspec.Struct, frozen=True):

@@ -1,6 +1,8 @@
 """Why a turn did not succeed, as data: named by whose fault it is, free of any wire's status codes."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 import msgspec
 
@@ -54,7 +56,7 @@ class Failure(msgspec.Struct, frozen=True):
     """A failed turn: what to tell its caller.
 
     `param` names the request's field, `code` is OpenAI's machine-readable name where there is one,
-    `retry_after` is in seconds.
+    `retry_after` is in seconds. `limits` are those that were reached, as `Notes` has them.
     """
 
     kind: FailureKind
@@ -62,6 +64,7 @@ class Failure(msgspec.Struct, frozen=True):
     param: str | None = None
     code: str | None = None
     retry_after: float | None = None
+    limits: dict[str, str] = {}
 
 
 class TurnFailed(Refusal):
@@ -80,6 +83,7 @@ class TurnFailed(Refusal):
         param: str | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        limits: Mapping[str, str] = MappingProxyType({}),
     ) -> "TurnFailed":
         """Build it from a failure's fields."""
-        return cls(Failure(kind, message, param, code, retry_after))
+        return cls(Failure(kind, message, param, code, retry_after, dict(limits)))

@@ -6,30 +6,61 @@ HTTP requests and the command line both enter here, so that selection, limits an
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
 from greenroom.actors.at_work import AtWork
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
+from greenroom.actors.channels.embedding import Embedding
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
+from greenroom.actors.embedding import Vectors, embed
+from greenroom.actors.entries import UserEntry
+from greenroom.actors.errands.agenda import Agenda
+from greenroom.actors.errands.runner import Look, Runner, RunnerMessage
+from greenroom.actors.errands.tools import Doors, own_tools
+from greenroom.actors.errands.words import Wake
 from greenroom.actors.failure import TurnFailed
+from greenroom.actors.kit import NO_KIT, Kit
 from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
-from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.records import SessionName, StoredTurn
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.turn import ELSEWHERE, Route, Submit, TurnEvent, TurnRequest
+from greenroom.actors.tools.tool import ToolHost
+from greenroom.actors.turn import (
+    ELSEWHERE,
+    OnDisconnect,
+    Route,
+    Sender,
+    Submit,
+    TurnEvent,
+    TurnRequest,
+)
 from greenroom.actors.turns import Turns
-from greenroom.runtime import Backoff, Counts, OpenStream, Permanent, Ref, ReplyStream, System
+from greenroom.runtime import (
+    Backoff,
+    Counts,
+    OpenStream,
+    Permanent,
+    Ref,
+    ReplyStream,
+    RuntimeFault,
+    System,
+)
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
 
 ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
 """With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
@@ -44,6 +75,10 @@ def connect_channel(settings: ProviderSettings) -> Channel:
             return ScriptedChannel()
         case "openai-completions" | "anthropic-messages" | "ollama":
             return HttpChannel(settings)
+
+
+def _with_hosts(kit: Kit, hosts: Sequence[ToolHost]) -> Kit:
+    return msgspec.structs.replace(kit, hosts=(*kit.hosts, *hosts)) if hosts else kit
 
 
 def new_id() -> str:
@@ -75,17 +110,25 @@ class House:
         rooms: Mapping[str, Rooms],
         refs: tuple[Ref[Describe], ...],
         providers: tuple[Ref[ProviderMessage], ...],
+        upstreams: Upstreams,
         store: Store,
+        agenda: Agenda,
+        clock: Callable[[], float],
         counts: Callable[[], Counts] = Counts,
         at_work: AtWork | None = None,
     ) -> None:
         self._rooms = rooms
         self._refs = refs
         self._providers = providers
+        self._upstreams = upstreams
         self.actor_counts = counts
         self._at_work = at_work or AtWork()
         self.archive = Archive(store, rooms)
+        self.answers = Answers(store, self.archive)
         self.turns = Turns(store, rooms)
+        self.agenda = agenda
+        self._clock = clock
+        self._runner: Ref[RunnerMessage] | None = None
         self._selector = Selector(settings)
         self.default_agent = settings.default_agent
         self.models = self._selector.models
@@ -117,16 +160,37 @@ class House:
             for model in provider.models
             if model.context_window is not None
         }
-        surroundings = Surroundings(upstreams, store, clock, windows)
+        agenda = Agenda(store.errands, clock)
+        place = Doors()
+        inner = {
+            agent.id: _with_hosts(
+                settings.kits.get(agent.id, NO_KIT), own_tools(agent, agenda, place, clock)
+            )
+            for agent in settings.agents
+        }
+        surroundings = Surroundings(upstreams, store, clock, windows, inner, agenda)
         rooms: dict[str, Rooms] = {}
         refs: list[Ref[Describe]] = []
         for agent in settings.agents:
             rooms[agent.id] = Rooms(agent, settings.sessions, surroundings)
             host = partial(Agent, agent, rooms[agent.id])
             refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        upstream_refs = tuple(providers.values())
-        at_work = surroundings.at_work
-        return cls(settings, rooms, tuple(refs), upstream_refs, store, system.counts, at_work)
+        house = cls(
+            settings,
+            rooms,
+            tuple(refs),
+            tuple(providers.values()),
+            upstreams,
+            store,
+            agenda,
+            clock,
+            system.counts,
+            surroundings.at_work,
+        )
+        place.open(house)
+        runner = partial(Runner, store.errands, house, clock)
+        house.run_errands(await system.supervise(runner, "errands", ALWAYS))
+        return house
 
     @property
     def agent_ids(self) -> tuple[str, ...]:
@@ -136,6 +200,10 @@ class House:
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent, in any of its forms."""
         return self._selector.is_agent(model)
+
+    def agent_in(self, model: str) -> str | None:
+        """Return the agent that a model field names, if it does; raises `TurnFailed`."""
+        return self._selector.agent_in(model)
 
     def select(self, wish: Wish) -> Selection:
         """Resolve who answers, in which session, with which model.
@@ -166,6 +234,8 @@ class House:
 
         The providers are up meanwhile, so that no run takes their end for its upstream's.
         """
+        if self._runner is not None:
+            self._runner.kill()
         for ref in self._refs:
             ref.stop()
         with trio.move_on_after(grace):
@@ -187,6 +257,54 @@ class House:
             return rooms.passing.address(key).stream(Submit(turn))
         return rooms.sessions.address(selection.session).stream(Submit(turn))
 
+    async def embed(
+        self, selection: Selection, wanted: Embedding, log: "FilteringBoundLogger"
+    ) -> Vectors:
+        """Have the selected model embed; raises `TurnFailed`."""
+        return await embed(self._upstreams, selection.route, wanted, log)
+
+    # Turns that come from inside
+
+    def run_errands(self, runner: Ref[RunnerMessage]) -> None:
+        """Have `runner` told whenever an errand may be due."""
+
+        def look() -> None:
+            with suppress(RuntimeFault):  # it looks by itself when it starts
+                runner.tell(Look())
+
+        self._runner = runner
+        self.agenda.on_change = look
+
+    async def wake(
+        self, session: SessionName, turn: str, wake: Wake, *, goes_on: bool = True
+    ) -> None:
+        """Have a session take a turn of that id, and wait for its end; it `goes_on` if nobody waits.
+
+        Raises:
+            TurnFailed, RuntimeFault: it has not taken it, or has failed.
+        """
+        selection = self._selector.own(session)
+        request = TurnRequest(
+            id=turn,
+            route=selection.route,
+            entries=(UserEntry(wake.text, inner=True),),
+            fallbacks=selection.fallbacks,
+            model=f"agent:{session.agent}",
+            created=int(self._clock()),
+            sender=Sender(on_disconnect=OnDisconnect.CONTINUE if goes_on else OnDisconnect.CANCEL),
+            appends=True,
+            chain=wake.chain,
+            calls=wake.calls,
+            results=wake.results,
+        )
+        async with self.submit(selection, request) as events:
+            async for _ in events:
+                pass
+
+    async def ended(self, session: SessionName, turn: str) -> StoredTurn | None:
+        """Return a turn once it has ended, None if the session has none of this id."""
+        return await self.turns.ended(session, turn)
+
     def ways(self, ways: Sequence[Way]) -> tuple[Way, ...]:
         """Return where a turn is to be tried that gets a session of its own by the last of `ways`.
 
@@ -194,7 +312,7 @@ class House:
         """
         *others, last = ways
         known = self._rooms[last.selection.agent].firsts.find(last.turn.sender)
-        if known is None:
+        if known is None or last.turn.follows != "":
             return tuple(ways)
         before = msgspec.structs.replace(last.selection, session=known)
         return (*others, Way(before, last.turn), last)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from greenroom.actors.entries import AssistantEntry, SummaryEntry
+from greenroom.actors.closing import cut_off
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.failure import CRASH_CODE, Failure, FailureKind, TurnFailed
 from greenroom.actors.known import is_of
 from greenroom.actors.past import Past
@@ -22,7 +23,7 @@ from greenroom.actors.stores.records import (
     TurnEnd,
     TurnState,
 )
-from greenroom.actors.stores.store import Store
+from greenroom.actors.stores.store import Fenced, Store
 from greenroom.actors.transcript import EarlierNeeded, Plan, Sent
 from greenroom.actors.turn import Sender, TurnRequest
 
@@ -169,12 +170,23 @@ class Journal:
             keep_to=planned.past.keep_to(plan),
             added=plan.added,
             request=turn.request,
+            metadata=turn.metadata,
         )
         if self._store is not None:
             self._fence = await self._store.accept(
                 self.name, self._fence, accepted, fork=planned.fork, lasts=lasts
             )
         return accepted
+
+    async def step(self, turn: str, entries: Sequence[TranscriptEntry]) -> None:
+        """Keep what an open turn has done; raises `StoreFailed`, `Fenced`."""
+        if self._store is None:
+            return
+        try:
+            await self._store.step(self.name, turn, entries)
+        except ValueError:
+            # Only an owner ends turns, so there is another one.
+            raise Fenced(f"turn {turn!r} was ended by another owner") from None
 
     async def end(self, planned: Planned, end: TurnEnd) -> int:
         """Append a turn's end, with which its plan is carried out if the end has entries.
@@ -233,15 +245,16 @@ def _closed(turn: AcceptedTurn, now: float) -> TurnEnd:
     """Return the end of a turn that nobody ended.
 
     The client of a streamed one may have seen a part, so what it said stays, with an answer that was
-    cut off at once; of any other, and of one that was still waiting, nobody has seen anything.
+    cut off at once, and so does what tools have done; of any other, and of one that was still waiting,
+    nobody has seen anything.
     """
-    if not turn.streamed or not turn.added:
+    if not turn.steps and not (turn.streamed and turn.added):
         return TurnEnd(turn.id, TurnState.INTERRUPTED, now, failure=CRASHED)
     return TurnEnd(
         turn.id,
         TurnState.INTERRUPTED,
         now,
         cut_from=None if turn.keep_to is None else turn.keep_to + 1,
-        entries=(*turn.added, AssistantEntry("", interrupted=True)),
+        entries=cut_off(turn.added, turn.steps),
         failure=CRASHED,
     )

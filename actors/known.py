@@ -135,16 +135,17 @@ def _is_crash(end: TurnEnd) -> bool:
 
 
 def _is_untold(stored: StoredTurn) -> bool:
-    """Say whether nobody was told anything of a turn, so that its key is free for another request."""
+    """Say whether a turn has left nothing, with its client or its session, so that its key is free."""
     end = stored.end
     if end is None or _is_crash(end) or end.state is TurnState.FINISHED:
         return False
-    return not (stored.accepted.streamed and end.served)
+    return not end.entries and not (stored.accepted.streamed and end.served)
 
 
 def _recording(accepted: AcceptedTurn, end: TurnEnd) -> Recording:
-    assert end.served is not None, "a turn that told something was served"  # noqa: S101
-    started = TurnStarted(accepted.id, end.served, accepted.model, accepted.created)
+    started: TurnStarted | None = None
+    if end.served is not None:  # else it was ended before a model had begun
+        started = TurnStarted(accepted.id, end.served, accepted.model, accepted.created)
     recording = Recording.of(started, end.deltas, outcome_of(end))
     recording.accepted = TurnAccepted(accepted.id, accepted.model, accepted.created)
     return recording

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from greenroom.actors.closing import end_of, outcome_of, unbegun
-from greenroom.actors.failure import Failure
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.journal import Journal, Planned
 from greenroom.actors.known import KEY_LASTS_S, Replay, Verdict, recall
 from greenroom.actors.lifetime import Lifetime, is_over
@@ -105,6 +105,9 @@ class Ledger:
             TurnFailed: as `Journal.plan` and `Journal.fork` do.
         """
         turn, journal = item.turn, self._journal
+        if turn.is_inner and journal.past.has_open_calls:
+            what = "The session waits for the results of its client's tools."
+            raise TurnFailed.of(FailureKind.BUSY, what, code="session_waits")
         fork: Fork | None = None
         asked = turn.sender.fork
         if asked is not None and journal.is_new:
@@ -114,7 +117,8 @@ class Ledger:
             sent, appends=turn.appends, fork=fork, instead_of=item.instead_of
         )
         if item.accepted is None:
-            await journal.accept(turn, planned, now, lasts=KEY_LASTS_S if turn.once else None)
+            lasts = KEY_LASTS_S if turn.once else turn.lasts
+            await journal.accept(turn, planned, now, lasts=lasts)
         return Running(item, planned)
 
     async def end(
@@ -125,7 +129,7 @@ class Ledger:
         end = end_of(item.turn, planned.plan.added, item.recording, failure, cost=cost, now=now)
         stands = bool(end.entries) or planned.past.keeps_summary(planned.plan)
         cut = await self._journal.end(planned, end)
-        return Closed(outcome_of(end), stands, cut)
+        return Closed(outcome_of(end, item.recording.answered), stands, cut)
 
     async def end_unbegun(self, item: Item, why: Failure, now: float) -> None:
         """Append the end of a turn that never ran, if its acceptance is there."""

@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from greenroom.actors.channels.rate_limits import reached
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.journal import Planned
 from greenroom.actors.known import Verdict, is_same, recall_unended
 from greenroom.actors.recording import Recording
 from greenroom.actors.session_messages import SoFar
 from greenroom.actors.stores.records import AcceptedTurn
-from greenroom.actors.turn import OnBusy, Sender, TurnEvent, TurnRequest
+from greenroom.actors.turn import OnBusy, Sender, TurnAccepted, TurnEvent, TurnRequest
 from greenroom.runtime import StreamPort
 
 _RETRY_AFTER_S = 1.0
@@ -30,6 +31,14 @@ class Item(msgspec.Struct, frozen=True):
     ahead: int
     instead_of: str | None
     accepted: AcceptedTurn | None = None
+
+    def announce(self) -> None:
+        """Tell its readers that it is taken, if it did not wait."""
+        turn = self.turn
+        event = TurnAccepted(turn.id, turn.model, turn.created)
+        self.recording.accept(event)
+        if turn.announced and self.port is not None:
+            self.port.send_nowait(event)
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -88,6 +97,7 @@ class Line:
                 "Try again later.",
                 code="session_queue_full",
                 retry_after=_RETRY_AFTER_S,
+                limits=reached(self._most, _RETRY_AFTER_S),
             )
 
     def busy(self, what: str) -> TurnFailed:

@@ -14,6 +14,7 @@ import msgspec
 import trio
 
 from greenroom.actors.channels.channel import Channel, Usage
+from greenroom.actors.channels.rate_limits import reached
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.health import Health, Recovered, Rest, Resting, Standing
 from greenroom.actors.settings import Cost, ProviderSettings, Retry
@@ -161,6 +162,9 @@ class Provider(Actor[ProviderMessage]):
                 f"{len(self._waiting)} waiting. Try again later.",
                 code="provider_busy",
                 retry_after=RETRY_AFTER_S,
+                limits=reached(
+                    self._settings.max_concurrent + self._settings.max_waiting, RETRY_AFTER_S
+                ),
             )
         number = next(self._numbers)
         port = self.stream_port(lease)

@@ -9,7 +9,8 @@ from typing import Any
 import trio
 
 from greenroom.actors.answer import Answer
-from greenroom.actors.channels.channel import Delta, Deltas
+from greenroom.actors.channels.channel import Delta, Deltas, FinishReason, Usage
+from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.turn import OnDisconnect, TurnAccepted, TurnEnded, TurnStarted
 from greenroom.runtime import StreamPort
@@ -18,7 +19,12 @@ LEFT = Failure(FailureKind.INTERRUPTED, "The client left before the answer was w
 
 
 class Recording:
-    """One turn's events, from its first on; `outcome` is set once they are kept."""
+    """One turn's events, from its first on; `outcome` is set once they are kept.
+
+    `steps` are what it has said and done before the `answer` that it is at. One that `waits` has ended
+    with the last of them, whose calls are the client's. `answered` is when the model had ended, by trio's
+    clock.
+    """
 
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
         self._cancels = on_disconnect is OnDisconnect.CANCEL
@@ -26,15 +32,21 @@ class Recording:
         self._news = trio.Event()
         self.scope = trio.CancelScope()
         self.answer = Answer()
+        self.steps: list[TranscriptEntry] = []
+        self.waits = False
+        self._spent = Usage()
         self.deltas: list[Delta] = []
         self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
         self.stopped: Failure | None = None
+        self.answered: float | None = None
         self.keeps = True
         self.outcome: TurnEnded | Failure | None = None
 
     @classmethod
-    def of(cls, started: TurnStarted, deltas: Deltas, outcome: TurnEnded | Failure) -> "Recording":
+    def of(
+        cls, started: TurnStarted | None, deltas: Deltas, outcome: TurnEnded | Failure
+    ) -> "Recording":
         """Return the recording of a turn that has ended."""
         made = cls()
         made.started = started
@@ -67,6 +79,33 @@ class Recording:
         if self.stopped is None and self.answer.reason is None:
             self.stopped, self.keeps = why, keeps
             self.scope.cancel()
+
+    # What it does
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all its model calls."""
+        return self._spent + self.answer.usage
+
+    def step(self, entry: AssistantEntry) -> None:
+        """Take down an answer that is not the last one: its calls are worked off here."""
+        self.steps.append(entry)
+        self._spent += self.answer.usage
+        self.answer = Answer()
+
+    def discard(self) -> None:
+        """Take it that the answer is none, though it took tokens."""
+        self._spent += self.answer.usage
+        self.answer = Answer()
+
+    def did(self, result: ToolEntry) -> None:
+        """Take down a call's result."""
+        self.steps.append(result)
+
+    def wait(self) -> None:
+        """Take down that its last step has calls that are the client's, so that it ends there."""
+        self.waits = True
+        self.answer.reason = FinishReason.TOOL_CALLS
 
     # What it tells
 

@@ -20,6 +20,7 @@ from greenroom.actors.turn import Route
 _AGENT_FORM = re.compile(r"(?:openclaw(?:[:/](?P<id>.*))?|agent:(?P<alias>.*))", re.IGNORECASE)
 _AGENT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.IGNORECASE)
 _KEY_OF_AGENT = re.compile(r"agent:(?P<agent>[^:]+):(?P<rest>.+)", re.IGNORECASE)
+_KEY_OF_ONE = re.compile(r"agent:[^:]+:(?:once|stored):[0-9a-f]+")
 _RESERVED = ("subagent:", "cron:", "acp:")
 _MAX_KEY_LENGTH = 512
 
@@ -29,8 +30,9 @@ class Wish(msgspec.Struct, frozen=True):
 
     `model` is what an OpenAI client puts there; `agent`, `session_key` and `override` (of the model)
     are None where the caller leaves them open; `user` is given only where it shall derive a session.
-    `once` is a digest of the caller's own name of the request: without a session, it makes one. `own` is
-    the name of a session that is to be the request's own, and to stay.
+    Without a session, `once`, which is a digest of the caller's own name of the request, makes one, and
+    so does `stored`, the wish that the answer be kept. `own` is the name of a session that is to be the
+    request's own, and to stay.
     """
 
     model: str
@@ -40,6 +42,7 @@ class Wish(msgspec.Struct, frozen=True):
     user: str | None = None
     once: str | None = None
     own: str | None = None
+    stored: bool = False
 
 
 class Selection(msgspec.Struct, frozen=True):
@@ -96,9 +99,20 @@ class Selector:
             session = f"agent:{agent.id}:resp:{wish.own}"
         elif wish.once is not None:
             session, once = f"agent:{agent.id}:once:{wish.once}", True
+        elif wish.stored:
+            session = f"agent:{agent.id}:stored:{secrets.token_hex(16)}"
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
         return Selection(agent.id, session, ephemeral, route, fallbacks, once)
+
+    def own(self, session: SessionName) -> Selection:
+        """Return where a turn goes that comes from inside: to the agent's own model."""
+        agent = self._agent(session.agent, "agent")
+        routes = [self._router.resolve(name) for name in (agent.model, *agent.fallbacks)]
+        first, *others = routes
+        return Selection(
+            agent.id, session.key, ephemeral=False, route=first, fallbacks=tuple(others)
+        )
 
     def session(self, key: str, agent: str | None) -> SessionName:
         """Return the session that a key means: of the named agent, of the key's own, or of the default.
@@ -108,6 +122,15 @@ class Selector:
         """
         named = self._agent_of_key(key, agent)
         return SessionName(self._agent(named, "agent").id, key)
+
+    def agent_in(self, model: str) -> str | None:
+        """Return the agent that a model field names, None if it leaves that open.
+
+        Raises:
+            TurnFailed: INVALID_REQUEST: it has an agent's form, and names none that could be.
+        """
+        named, _ = self._agent_of_model(model)
+        return None if named is None else named.lower()
 
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent of ours, in any of its forms."""
@@ -160,6 +183,11 @@ class Selector:
         if named is not None and named.lower() != found["agent"].lower():
             raise _bad_key(f"belongs to agent '{found['agent']}', but the request names '{named}'")
         return found["agent"]
+
+
+def is_of_one_request(key: str) -> bool:
+    """Say whether a session was made for one request, because that was to be kept."""
+    return _KEY_OF_ONE.fullmatch(key) is not None
 
 
 def main_session(agent: str) -> str:

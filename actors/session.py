@@ -6,8 +6,10 @@ it runs, and its end is there before its client hears of it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, assert_never
 
+from greenroom.actors.acting import Equipment
 from greenroom.actors.changes import change
 from greenroom.actors.closing import (
     ended_by,
@@ -25,7 +27,7 @@ from greenroom.actors.ledger import Ledger
 from greenroom.actors.line import Item, Line
 from greenroom.actors.recent import FirstTries, Recent
 from greenroom.actors.recording import LEFT, Recording, settle
-from greenroom.actors.run import Begin, Run, RunResult, SummedUp
+from greenroom.actors.run import Begin, Run, RunResult
 from greenroom.actors.session_messages import (
     Annotate,
     Append,
@@ -48,6 +50,7 @@ from greenroom.actors.stores.records import (
 )
 from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.tools.toolbox import Toolbox
 from greenroom.actors.turn import (
     ELSEWHERE,
     OnBusy,
@@ -89,6 +92,8 @@ class Session(Actor[SessionMessage]):
         self._agent = agent
         self._limits = limits
         self._surroundings = surroundings
+        self._kit = surroundings.kit_of(agent.id)
+        self._toolbox = Toolbox(self._kit.hosts, agent.tools)
         self._recent = recent
         name = SessionName(agent.id, key)
         self._journal = Journal(name, surroundings.store, passes=recent is not None)
@@ -301,13 +306,22 @@ class Session(Actor[SessionMessage]):
         running = await self._ledger.begin(item, sent, now)
         self._line.running = running
         if not item.ahead:
-            self._announce(item)
+            item.announce()
+        name, expires = self._journal.name, self._agent.approval_expires
         run = Run(
             turn,
             self._draft(turn, instructions, running.planned),
             self._surroundings.upstreams,
             item.recording,
             item.port,
+            Equipment(
+                name,
+                self._toolbox,
+                self._kit,
+                self._agent.bounds,
+                partial(self._journal.step, turn.id),
+                partial(self._surroundings.agenda.park, name, turn.id, expires),
+            ),
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
@@ -315,18 +329,10 @@ class Session(Actor[SessionMessage]):
         self.watch(ref, RunEnded)
         ref.tell(Begin())
 
-    def _announce(self, item: Item) -> None:
-        """Tell the readers of a turn that did not wait that it is taken."""
-        turn = item.turn
-        accepted = TurnAccepted(turn.id, turn.model, turn.created)
-        item.recording.accept(accepted)
-        if turn.announced and item.port is not None:
-            item.port.send_nowait(accepted)
-
     def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
         summary, old = planned.past.shown(planned.plan)
         return Draft(
-            blank_of(turn),
+            blank_of(turn, self._agent.sampling),
             instructions,
             summary,
             old,
@@ -361,14 +367,11 @@ class Session(Actor[SessionMessage]):
         if self._recent is not None and isinstance(closed.outcome, TurnEnded):
             self._recent.keep(item.turn.sender.fingerprint, item.recording, self._now())
         if result.summed_up is not None and closed.stands:
-            await self._compact(item.turn.id, result.summed_up)
-
-    async def _compact(self, turn: str, summed_up: SummedUp) -> None:
-        try:
-            await self._ledger.compact(turn, summed_up)
-        except (StoreFailed, Fenced) as error:
-            self.log.warning("session.not_compacted", error=str(error))
-            self._leave(store_failure(error))
+            try:
+                await self._ledger.compact(item.turn.id, result.summed_up)
+            except (StoreFailed, Fenced) as error:
+                self.log.warning("session.not_compacted", error=str(error))
+                self._leave(store_failure(error))
 
     async def _end_unbegun(self, item: Item, why: Failure) -> None:
         """End a turn that never ran: in the journal, if that has it, and for its readers."""

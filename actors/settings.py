@@ -5,8 +5,11 @@ from typing import Literal
 import msgspec
 
 from greenroom.actors.draft import Shortening
+from greenroom.actors.entries import Sampling
+from greenroom.actors.kit import Kit
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.stores.records import Retention
+from greenroom.actors.tools.toolbox import ToolPolicy
 
 
 class Secret:
@@ -104,10 +107,21 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     cooldown: Cooldown = Cooldown()
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """How far a turn may go before it ends with what it has: in model calls, tokens, and money."""
+
+    steps: int = 32
+    tokens: int | None = None
+    cost: float | None = None
+
+
 class AgentSettings(msgspec.Struct, frozen=True):
     """One agent: `model` is "<provider>/<model>", `fallbacks` those to go on with where it fails.
 
-    `time_limit` bounds a run, in seconds, and can be infinite.
+    `time_limit` bounds a run, in seconds, and can be infinite. `sampling` is that of a request that says
+    nothing else. An approval that nobody decides in
+    `approval_expires` seconds is a no. One that `reminds` has the tools to wake its own sessions, and it
+    may ask the agents in `asks`, waiting for each `ask_seconds` at most.
     """
 
     id: str
@@ -117,6 +131,13 @@ class AgentSettings(msgspec.Struct, frozen=True):
     time_limit: float = 600.0
     fallbacks: tuple[str, ...] = ()
     shortening: Shortening = Shortening()
+    bounds: Bounds = Bounds()
+    tools: ToolPolicy = ToolPolicy()
+    sampling: Sampling = Sampling()
+    approval_expires: float = 86_400.0
+    reminds: bool = False
+    asks: tuple[str, ...] = ()
+    ask_seconds: float = 300.0
 
 
 class SessionLimits(msgspec.Struct, frozen=True):
@@ -145,7 +166,9 @@ class Names(msgspec.Struct, frozen=True):
 class HouseSettings(msgspec.Struct, frozen=True):
     """Everything the actors need to know; agent ids are lower case, the default agent is one of them.
 
-    `patience` is how many seconds a turn may wait for its first word, all attempts together.
+    `patience` is how many seconds a turn may wait for its first word, all attempts together. `kits` are
+    what agents have beside their settings, by their ids. `agent_defaults` are for agents that come
+    later; unless it `names_agents`, the only one is there because there has to be one.
     """
 
     agents: tuple[AgentSettings, ...]
@@ -155,3 +178,6 @@ class HouseSettings(msgspec.Struct, frozen=True):
     retention: Retention = Retention()
     names: Names = Names()
     patience: float = 90.0
+    kits: dict[str, Kit] = {}
+    agent_defaults: AgentSettings = AgentSettings("main", "")
+    names_agents: bool = True

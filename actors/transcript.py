@@ -12,11 +12,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from greenroom.actors.copies import Shown, same, shown
 from greenroom.actors.entries import (
+    UNNAMED,
     AssistantEntry,
-    Content,
-    TextPart,
-    ToolCall,
     ToolEntry,
     TranscriptEntry,
     UserEntry,
@@ -25,6 +24,7 @@ from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.window import Lengths, Measured
 
 ABANDONED = "No result: the user went on without running this tool."
+CUT_OFF = "No result: the turn was cut off, and whether this tool has done anything is not known."
 
 WINDOW_REACH = 200
 """How many entries before its end a transcript is searched for a window's, so that it takes no longer."""
@@ -100,7 +100,7 @@ class Transcript:
             raise EarlierNeeded
         last = sent[-1].param if sent else "messages"
         waiting = _open_calls(self._entries, keep)
-        return Plan(keep, tuple(_joined(waiting, sent[matched:], last)))
+        return Plan(keep, tuple(_joined(waiting, sent[matched:], last, keep)))
 
     def append(self, sent: Sequence[Sent], *, complete: bool = True) -> Plan:
         """Plan the turn that adds all of `sent` behind what is here, whatever it repeats.
@@ -113,7 +113,7 @@ class Transcript:
         last = sent[-1].param if sent else "input"
         keep = len(self._entries)
         waiting = _open_calls(self._entries, keep)
-        return Plan(keep, tuple(_joined(waiting, sent, last, complete=complete)))
+        return Plan(keep, tuple(_joined(waiting, sent, last, keep, complete=complete)))
 
     def replace(self, keep: int, entries: Sequence[TranscriptEntry]) -> None:
         """Have `entries` follow the first `keep`, whatever followed them."""
@@ -123,65 +123,117 @@ class Transcript:
     def _common_prefix(self, known: Sequence[Sent]) -> tuple[int, int]:
         """Return how many entries of ours, and how many of `known`, are the same from the start.
 
-        Our synthetic results are in no client's copy, so they are stepped over.
+        What no client need have is stepped over.
         """
-        ours = 0
-        for matched, item in enumerate(known):
-            at = ours
-            while at < len(self._entries) and not _same(self._entries[at], item.entry):
-                if not _is_synthetic(self._entries[at]):
-                    return ours, matched
-                at += 1
-            if at == len(self._entries):
-                return ours, matched
-            ours = at + 1
-        return ours, len(known)
+        keep = matched = 0
+        for entry, end, inner in shown(self._entries):
+            if matched < len(known) and same(entry, known[matched].entry):
+                matched += 1
+            elif not inner:
+                break
+            keep = end
+        return keep, matched
 
     def _end_of_window(self, known: Sequence[Sent]) -> int | None:
         """Return where the last place ends at which ours are the same as `known`, all of it."""
-        ours = [at for at, entry in enumerate(self._entries) if not _is_synthetic(entry)]
-        first = max(len(known), len(ours) - WINDOW_REACH)
-        for end in range(len(ours), first - 1, -1):
-            places = ours[end - len(known) : end]
-            pairs = zip(reversed(places), reversed(known), strict=True)
-            if all(_same(self._entries[at], item.entry) for at, item in pairs):
-                return places[-1] + 1
-        return None
+        everything = list(shown(self._entries))
+        asked_for = [item for item in everything if not item.inner]
+        ends = [_end_of(known, everything)]
+        if len(asked_for) < len(everything):
+            ends.append(_end_of(known, asked_for))
+        found = [end for end in ends if end is not None]
+        if not found:
+            return None
+        end = max(found)
+        for item in everything:
+            if item.end > end:
+                if not item.inner:
+                    break
+                end = item.end
+        return end
 
     def _is_told_again(self, sent: Sequence[Sent]) -> bool:
         """Say whether `sent`, without an answer, repeats a transcript that has no whole answer."""
         rest = iter(sent)
-        for entry in self._entries:
-            if not _is_interrupted(entry):
+        for entry, _, inner in shown(self._entries):
+            if not inner and not _is_interrupted(entry):
                 item = next(rest, None)
-                if item is None or not _same(entry, item.entry):
+                if item is None or not same(entry, item.entry):
                     return False
         return True
 
 
-def _joined(
-    waiting: list[str], new: Sequence[Sent], last: str, *, complete: bool = True
-) -> Iterator[TranscriptEntry]:
-    """Yield `new` with the results that the session's calls `waiting` are due.
+def synthetic_results(entries: Sequence[TranscriptEntry], why: str) -> Iterator[ToolEntry]:
+    """Yield a result for each call that has none at the end of these entries."""
+    calls = next((e.tool_calls for e in reversed(entries) if isinstance(e, AssistantEntry)), ())
+    inner = {call.id for call in calls if call.inner}
+    for call in _open_calls(entries, len(entries)):
+        yield ToolEntry(call, why, synthetic=True, inner=call in inner)
 
-    `last` is the end's place.
+
+def _end_of(known: Sequence[Sent], ours: Sequence[Shown]) -> int | None:
+    """Return where the last place in `ours` ends that is the same as `known`."""
+    first = max(len(known), len(ours) - WINDOW_REACH)
+    for end in range(len(ours), first - 1, -1):
+        places = ours[end - len(known) : end]
+        pairs = zip(reversed(places), reversed(known), strict=True)
+        if all(same(item.entry, sent.entry) for item, sent in pairs):
+            return places[-1].end
+    return None
+
+
+def _is_interrupted(entry: TranscriptEntry) -> bool:
+    return isinstance(entry, AssistantEntry) and entry.interrupted
+
+
+def _joined(
+    waiting: list[str], new: Sequence[Sent], last: str, start: int, *, complete: bool = True
+) -> Iterator[TranscriptEntry]:
+    """Yield `new`, from place `start` on, with the results that the session's calls `waiting` are due.
+
+    `last` is the end's place. A call without an id gets one, and a result without one is that of the
+    first call that waits: its client was told of no other.
     """
     from_session = bool(waiting)
-    for item in new:
-        match item.entry:
+    for place, item in enumerate(new, start):
+        entry = item.entry
+        match entry:
             case ToolEntry(call_id=call_id):
-                if call_id not in waiting:
+                unnamed = call_id == UNNAMED and bool(waiting)
+                found = waiting[0] if unnamed else call_id
+                if found not in waiting:
                     raise _no_such_call(item, call_id)
-                waiting.remove(call_id)
-            case UserEntry() | AssistantEntry() as entry:
+                waiting.remove(found)
+                yield msgspec.structs.replace(entry, call_id=found) if unnamed else entry
+                if unnamed:
+                    yield from _abandoned(waiting)
+                    waiting = []
+            case UserEntry() | AssistantEntry():
                 if waiting and not from_session:
                     raise _unanswered(item.param, waiting)
-                yield from (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in waiting)
-                calls = entry.tool_calls if isinstance(entry, AssistantEntry) else ()
-                waiting, from_session = [call.id for call in calls], False
-        yield item.entry
+                yield from _abandoned(waiting)
+                waiting, from_session = [], False
+                if isinstance(entry, AssistantEntry):
+                    entry = _named(entry, place)
+                    waiting = [call.id for call in entry.tool_calls]
+                yield entry
     if waiting and complete:
         raise _unanswered(last, waiting)
+
+
+def _abandoned(calls: Sequence[str]) -> Iterator[ToolEntry]:
+    return (ToolEntry(call_id, ABANDONED, synthetic=True) for call_id in calls)
+
+
+def _named(entry: AssistantEntry, place: int) -> AssistantEntry:
+    """Return an answer whose call has an id: one that its place in the transcript gives it."""
+    if not any(call.id == UNNAMED for call in entry.tool_calls):
+        return entry
+    calls = tuple(
+        msgspec.structs.replace(call, id=f"call_function_{place}") if call.id == UNNAMED else call
+        for call in entry.tool_calls
+    )
+    return msgspec.structs.replace(entry, tool_calls=calls)
 
 
 def _open_calls(entries: Sequence[TranscriptEntry], upto: int) -> list[str]:
@@ -227,65 +279,3 @@ def _unanswered(param: str, waiting: Sequence[str]) -> TurnFailed:
 def _is_message(param: str) -> bool:
     """Whether a place in a request is one of chat messages, which have other words than items."""
     return param.startswith("messages")
-
-
-def _is_synthetic(entry: TranscriptEntry) -> bool:
-    return isinstance(entry, ToolEntry) and entry.synthetic
-
-
-def _is_interrupted(entry: TranscriptEntry) -> bool:
-    return isinstance(entry, AssistantEntry) and entry.interrupted
-
-
-def _same(ours: TranscriptEntry, theirs: TranscriptEntry) -> bool:
-    """Say whether a client's entry is our entry, however it spells it."""
-    match ours, theirs:
-        case UserEntry(), UserEntry():
-            return ours.role == theirs.role and (
-                _canonical(ours.content) == _canonical(theirs.content)
-            )
-        case ToolEntry(), ToolEntry():
-            return ours.call_id == theirs.call_id and (
-                _canonical(ours.content) == _canonical(theirs.content)
-            )
-        case AssistantEntry(), AssistantEntry():
-            return _same_answer(ours, theirs)
-        case _:
-            return False
-
-
-def _same_answer(ours: AssistantEntry, theirs: AssistantEntry) -> bool:
-    mine, yours = (ours.text or "").strip(), (theirs.text or "").strip()
-    if ours.interrupted and not theirs.tool_calls:
-        # How much of a cut answer reached its client is not known here.
-        return mine.startswith(yours) or yours.startswith(mine)
-    return (
-        mine == yours
-        and len(ours.tool_calls) == len(theirs.tool_calls)
-        and all(map(_same_call, ours.tool_calls, theirs.tool_calls))
-    )
-
-
-def _same_call(ours: ToolCall, theirs: ToolCall) -> bool:
-    if (ours.id, ours.name, ours.kind) != (theirs.id, theirs.name, theirs.kind):
-        return False
-    # What a client leaves out of a call, or adds to it, makes it no other one.
-    if ours.arguments == theirs.arguments:
-        return True
-    # Clients keep the arguments decoded and spell them anew, with other spaces and escapes.
-    return ours.kind == "function" and _same_json(ours.arguments or "{}", theirs.arguments or "{}")
-
-
-def _same_json(ours: str, theirs: str) -> bool:
-    try:
-        return bool(msgspec.json.decode(ours) == msgspec.json.decode(theirs))
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-        return False
-
-
-def _canonical(content: Content) -> Content:
-    match content:
-        case (TextPart(text),):
-            return text
-        case _:
-            return content

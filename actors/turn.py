@@ -5,7 +5,15 @@ from enum import StrEnum
 import msgspec
 
 from greenroom.actors.channels.channel import Deltas, FinishReason, Usage
-from greenroom.actors.entries import Entry, Sampling, Tool, ToolChoice
+from greenroom.actors.entries import (
+    Entry,
+    Sampling,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolEntry,
+    UserEntry,
+)
 from greenroom.runtime import Subscription
 
 
@@ -80,14 +88,17 @@ class TurnRequest(msgspec.Struct, frozen=True):
     which ends with it; one that is asked `once` is known again in a session of its own, and begins that
     anew. The client of a `streamed` turn sees the answer while it comes, so what it has seen is kept if
     the answer is cut; otherwise nothing of it is. `model` is the client's spelling and `created` the Unix
-    seconds of its answer, as every replay tells them.
+    seconds of its answer, as every replay tells them. `metadata` is the client's own.
 
     What `appends` is all new, whatever of the transcript it repeats, and `places` says where each entry
     stood in the request, if not among its messages. A turn that `follows` another is refused with the
     code `ELSEWHERE` unless that one is its session's last when it comes; one that follows "" has to be
     the first. `request` is kept with the turn for the API that it came in by, and such a turn is in the
-    journal even before it waits. One that is `whole` is never made shorter to fit its model's window, and
-    one that is `announced` begins its stream with `TurnAccepted`.
+    journal even before it waits. `chain` are the agents that have asked one another until it came to this
+    turn. It begins with the `calls` of tools that run here, without asking anybody again, or with their
+    `results` where these are known. One that is `whole` is never made shorter to fit its model's window,
+    and one that is `announced` begins its stream with `TurnAccepted`. A session that is new with it is
+    deleted `lasts` seconds after its last append; None for never.
     """
 
     id: str
@@ -111,6 +122,16 @@ class TurnRequest(msgspec.Struct, frozen=True):
     request: bytes | None = None
     whole: bool = False
     announced: bool = False
+    lasts: float | None = None
+    metadata: dict[str, str] = {}
+    chain: tuple[str, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    results: tuple[ToolEntry, ...] = ()
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether it comes from inside, and no client has asked for it."""
+        return any(isinstance(entry, UserEntry) and entry.inner for entry in self.entries)
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -136,7 +157,9 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     """The model has said its first word, or ended without one.
 
     `model` and `created` are those of the request that made the turn, which a reader that comes later
-    may not be. `ahead` is how many turns were before it when it came.
+    may not be. `ahead` is how many turns were before it when it came. `limits` are the upstream's, as
+    `Notes` has them. `called` is when a model was first asked, by trio's clock; a turn that has ended
+    does not tell it again.
     """
 
     turn: str
@@ -144,6 +167,8 @@ class TurnStarted(msgspec.Struct, frozen=True, tag="started"):
     model: str = ""
     created: int = 0
     ahead: int = 0
+    limits: dict[str, str] = {}
+    called: float | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):
@@ -156,13 +181,15 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="ended"):
     """The answer is whole, and kept in the transcript; the last event of a turn.
 
     `cost` is money by the configuration's prices, None where the model has none. `ended` is when, in Unix
-    seconds.
+    seconds. `answered` is when the model had ended, by trio's clock; a turn that is told again does not
+    tell that.
     """
 
     reason: FinishReason
     usage: Usage
     cost: float | None = None
     ended: float = 0.0
+    answered: float | None = None
 
 
 TurnEvent = TurnAccepted | TurnStarted | Progress | TurnEnded

@@ -47,6 +47,18 @@ class Turns:
             return await self._find(turn)
         return msgspec.structs.replace(found, so_far=so_far)
 
+    async def ended(self, name: SessionName, turn: str) -> StoredTurn | None:
+        """Return a session's turn, which is under way no more; None if there is none."""
+        try:
+            found = await self._store.turn(name, turn)
+            if found is None or found.end is not None:
+                return found
+            # A session that wakes closes what a crash left open.
+            await self._session(name).ask(Look(turn))
+            return await self._store.turn(name, turn)
+        except StoreFailed as error:
+            raise store_failure(error) from error
+
     async def until(self, name: SessionName, turn: str) -> int | None:
         """Return the number of the last thing that it appended, None while it has not ended."""
         try:

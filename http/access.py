@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
-from greenroom.http.exchange import App, Event, Header, Receive, Scope, Send
+from greenroom.http.answer_headers import PROCESSING, VERSION
+from greenroom.http.exchange import BEGUN, App, Event, Header, Receive, Scope, Send
 from greenroom.http.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _USABLE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RECORD = "greenroom.record"
+_API = "/v1/"
 _ALWAYS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -56,7 +58,7 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
             return
         record = Record(_request_id(scope))
         scope[_RECORD] = record
-        begun = trio.current_time()
+        scope[BEGUN] = begun = trio.current_time()
         status = 0
         whole = False
 
@@ -64,8 +66,12 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
             nonlocal status, whole
             if event["type"] == "http.response.start":
                 status = event["status"]
-                request_id = (b"x-request-id", record.request_id.encode())
-                event["headers"] = [*event["headers"], *_ALWAYS, request_id]
+                headers = [*event["headers"], *_ALWAYS]
+                headers.append((b"x-request-id", record.request_id.encode()))
+                if scope["path"].startswith(_API):
+                    took = (trio.current_time() - begun) * 1000
+                    headers += (VERSION, (PROCESSING, str(round(took)).encode()))
+                event["headers"] = headers
             await send(event)
             if event["type"] == "http.response.body" and not event.get("more_body", False):
                 whole = True

@@ -16,10 +16,11 @@ from greenroom.actors.channels.channel import Deltas
 from greenroom.actors.selection import Selection
 from greenroom.actors.turn import Progress, TurnAccepted, TurnEnded, TurnEvent, TurnStarted
 from greenroom.http.access import Record
+from greenroom.http.answer_headers import headers_of, of_cost, of_start, overhead
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import HttpLimits
 from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
-from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange, Header
+from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange
 from greenroom.runtime import ReplyStream
 
 if TYPE_CHECKING:
@@ -131,8 +132,13 @@ class Answering:
                     assert started is not None, "a turn that ends well has started"  # noqa: S101
                     _count(going.record, event)
                     body = building.end(started, event)
-                    told = _headers_of(going, started, event.cost)
-                    headers = (JSON_TYPE, *headers_of(going.selection), *told)
+                    headers = (
+                        JSON_TYPE,
+                        *headers_of(going.selection),
+                        *of_start(started, going.turn),
+                        *of_cost(event.cost),
+                        overhead(exchange.begun, started, event, trio.current_time()),
+                    )
                     await exchange.respond(200, headers, body)
 
     async def stream(
@@ -159,12 +165,15 @@ class Answering:
         if isinstance(first, TurnStarted):
             before += telling.start(first)
             _note_start(record, first, trio.current_time() - begun)
-            await exchange.start(200, (*headers, *_headers_of(going, first, None)))
+            took = overhead(exchange.begun, first, None, trio.current_time())
+            await exchange.start(200, (*headers, *of_start(first, going.turn), took))
         else:
             await exchange.start(200, headers)
             before = before or KEEP_ALIVE
         if before:
             await exchange.write(before)
+        headless = not before
+        """Whether the head still waits for a piece, which may be none where events are left out."""
         while (batch := await _next_batch(events, limits.heartbeat)) is not None:
             pieces: list[bytes] = []
             ended = False
@@ -182,8 +191,9 @@ class Answering:
                         pieces.append(telling.end(event))
                         ended = True
             piece = b"".join(pieces) if batch else KEEP_ALIVE
-            if piece or ended:
+            if piece or ended or headless:
                 await exchange.write(piece, more=not ended)
+                headless = False
 
 
 async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:
@@ -197,40 +207,6 @@ async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[
     while batch and (event := events.receive_nowait()) is not None:
         batch.append(event)
     return batch
-
-
-def headers_of(selection: Selection) -> tuple[Header, ...]:
-    """Return what is known of an answer from the beginning on."""
-    return (
-        (b"x-greenroom-agent", selection.agent.encode()),
-        (b"x-greenroom-session-key", printable(selection.session)),
-    )
-
-
-def _headers_of(going: Going, started: TurnStarted, cost: float | None) -> tuple[Header, ...]:
-    """Return what is known of an answer once it has begun."""
-    route = started.served.route
-    headers: list[Header] = [
-        (b"x-greenroom-turn", started.turn.encode()),
-        (b"x-greenroom-provider", printable(route.provider)),
-        (b"x-greenroom-model", printable(str(route))),
-        (b"x-greenroom-attempt", str(started.served.attempt).encode()),
-    ]
-    if started.turn != going.turn:
-        headers.append((b"x-greenroom-replayed", b"true"))
-    if started.ahead:
-        headers.append((b"x-greenroom-queued", str(started.ahead).encode()))
-    if cost is not None:
-        headers.append((b"x-greenroom-cost", f"{cost:.9g}".encode()))
-    return tuple(headers)
-
-
-def printable(text: str) -> bytes:
-    """Return a header's value: what is not printable ASCII is percent-encoded UTF-8."""
-    return "".join(
-        char if " " <= char <= "~" and char != "%" else "".join(f"%{b:02X}" for b in char.encode())
-        for char in text
-    ).encode()
 
 
 def _note_start(record: Record, started: TurnStarted, seconds: float) -> None:

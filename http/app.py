@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -11,19 +11,29 @@ from quart import Response, request
 from quart_trio import QuartTrio
 
 from greenroom.actors.house import House
+from greenroom.http import sessions
 from greenroom.http.access import access_log, record_of
 from greenroom.http.auth import Authenticator, presented
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
 from greenroom.http.credential import Credential
+from greenroom.http.embeddings import PATH as EMBEDDINGS
+from greenroom.http.embeddings import Embeddings
+from greenroom.http.errands import add_errands
 from greenroom.http.errors import INVALID_REQUEST, ApiError
 from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
+from greenroom.http.openapi.document import document
+from greenroom.http.openapi.page import STYLE_HASH, page
+from greenroom.http.responses import conversations, endpoint
+from greenroom.http.responses.conversations import Conversations
+from greenroom.http.responses.endpoint import Responses
 from greenroom.http.server.gate import gate
 from greenroom.http.server.hosts import Hosts
 from greenroom.http.server.origins import Origins
-from greenroom.http.sessions import ROOT, Sessions
+from greenroom.http.sessions import Sessions
+from greenroom.http.stored import Stored
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -32,6 +42,7 @@ if TYPE_CHECKING:
 _JSON = JSON_TYPE[1].decode()
 _TEXT = TEXT_TYPE[1].decode()
 _STATUS_SECONDS = 1.0
+_PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
 
 Route = Callable[..., Awaitable[Response]]
 
@@ -47,16 +58,28 @@ def create_app(
     metrics = Metrics()
     quart = _quart(house, authenticator, log, metrics)
     completions = Completions(house, gateway, authenticator, log)
-    sessions = Sessions(house, gateway, authenticator, log)
     routes = cast("App", quart)
+    below: dict[str, App] = {
+        PATH: Stored(house, gateway, authenticator, log),
+        EMBEDDINGS: Embeddings(house, gateway, authenticator, log),
+        sessions.ROOT: Sessions(house, gateway, authenticator, log),
+        endpoint.ROOT: Responses(house, gateway, authenticator, log),
+        conversations.ROOT: Conversations(house, gateway, authenticator, log),
+    }
+
+    def found(path: str) -> App:
+        return next(
+            (app for root, app in below.items() if f"{path}/".startswith(f"{root}/")), others
+        )
+
+    async def others(scope: Scope, receive: Receive, send: Send) -> None:
+        await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == PATH:
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] != "GET":
             await completions(scope, receive, send)
-        elif scope["type"] == "http" and f"{scope['path']}/".startswith(f"{ROOT}/"):
-            await sessions(scope, receive, send)
         elif scope["type"] == "http":
-            await routes(scope, *_disconnect_hidden_after_the_end(receive, send))
+            await found(scope["path"])(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close"})  # none is served: the client gets a 403
@@ -133,8 +156,28 @@ def _quart(
     async def retrieve_model(model: str) -> Response:
         return _json(msgspec.json.encode(catalogue.find(model)))
 
+    add_errands(app, house, authenticated, _json)
+    as_json, as_page = _described()
+
+    @app.get("/openapi.json")
+    async def show_document() -> Response:
+        return _json(as_json)
+
+    @app.get("/docs")
+    async def show_page() -> Response:
+        response = Response(as_page, content_type="text/html; charset=utf-8")
+        response.headers["content-security-policy"] = _PAGE_POLICY
+        return response
+
     _answer_errors(app, log)
     return app
+
+
+@cache
+def _described() -> tuple[bytes, str]:
+    """Return the API's description, as a document and as a page."""
+    described = document()
+    return msgspec.json.encode(described), page(described)
 
 
 def _answer_errors(app: QuartTrio, log: "FilteringBoundLogger") -> None:

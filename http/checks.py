@@ -8,6 +8,7 @@ import time
 
 import msgspec
 
+from greenroom.actors.channels.openai.fields import FIELDS
 from greenroom.actors.entries import Entry, Sampling, ToolEntry, UserEntry
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.house import House, new_id
@@ -16,38 +17,65 @@ from greenroom.actors.turn import TurnRequest
 from greenroom.http.decode import check_depth, check_text, decode
 from greenroom.http.errors import invalid, of_failure
 from greenroom.http.exchange import Head
-from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
+from greenroom.http.functions import read_toolbox
+from greenroom.http.messages import check_images, read_messages
+from greenroom.http.pictures import Remote
 from greenroom.http.sender import read_request
-from greenroom.http.wire import ChatRequest, ResponseFormat, given
+from greenroom.http.values import check_values
+from greenroom.http.wire import ChatRequest, given
 
 _request = msgspec.json.Decoder(ChatRequest)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _string = msgspec.json.Decoder(str)
 
-_format = msgspec.json.Decoder(ResponseFormat)
-
-_PASSED_ON = {"user", "response_format", "modalities", "metadata"}
-_OURS = frozenset(ChatRequest.__struct_fields__) - _PASSED_ON
-_MAX_STOPS = 4
-_MAX_METADATA = 16
-_INT64 = 2**63
+_PASSED_ON = {
+    "audio",
+    "logit_bias",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "service_tier",
+    "user",
+    "verbosity",
+    "web_search_options",
+}
+_OURS = FIELDS - _PASSED_ON
+"""What a turn has a place for; every other field goes along as it is, for channels that know it."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """A checked request: where it goes, what it asks, how the answer is wanted."""
+    """A checked request: where it goes, what it asks, how the answer is wanted.
+
+    A `legacy` one offers its tools as `functions`, and is answered so. `remote` are the images that have
+    yet to be fetched.
+    """
 
     selection: Selection
     turn: TurnRequest
     stream: bool
     include_usage: bool
+    legacy: bool = False
     starting_after: int = 0
     event_ids: bool = False
+    remote: tuple[Remote, ...] = ()
 
 
 def read_order(
-    body: bytes, head: Head, house: House, *, max_depth: int, session_from_user: bool
+    body: bytes,
+    head: Head,
+    house: House,
+    *,
+    max_depth: int,
+    session_from_user: bool,
+    most_image_urls: int = 0,
 ) -> Order:
-    """Check a request's body and headers.
+    """Check a request's body and headers; it may name `most_image_urls` images by URL.
 
     Raises:
         ApiError: 400 or 404; the first thing that is wrong, in the order above.
@@ -57,15 +85,26 @@ def read_order(
     fields = decode(body, _fields)
     request = decode(body, _request)
     entries = read_messages(request.messages)
-    _check_values(request)
+    check_values(request)
     user = _user(request.user)
     asked = read_request(head, body)
     selection = selection_of(
-        head, house, request.model, user if session_from_user else None, asked.once
+        head,
+        house,
+        request.model,
+        user if session_from_user else None,
+        asked.once,
+        stored=bool(request.store),
     )
-    tools = read_tools(request.tools)
-    tool_choice = read_tool_choice(request.tool_choice, tools)
-    check_images(request.messages)
+    if (request.n or 1) > 1 and not selection.ephemeral:
+        raise invalid(
+            "`n` must be 1 in a session, and with `store` or an `Idempotency-Key`: a transcript has one "
+            "answer.",
+            "n",
+            "unsupported_value",
+        )
+    box = read_toolbox(request)
+    remote = check_images(request.messages, most_image_urls)
     if not any(isinstance(entry, UserEntry | ToolEntry) for entry in entries):
         raise invalid(
             "Missing user message in `messages`.", "messages", code="missing_user_message"
@@ -75,14 +114,16 @@ def read_order(
         route=selection.route,
         fallbacks=selection.fallbacks,
         entries=tuple(map(_pinned, entries)) if asked.pins else entries,
-        tools=tools,
-        tool_choice=tool_choice,
-        parallel_tool_calls=request.parallel_tool_calls if tools else None,
+        tools=box.tools,
+        tool_choice=box.choice,
+        parallel_tool_calls=box.parallel,
         sampling=_sampling(request),
         extra={
             name: bytes(value)
             for name, value in fields.items()
-            if name not in _OURS and not (name == "user" and user is None)
+            if name not in _OURS
+            and (given(value) or name not in FIELDS)
+            and not (name == "user" and user is None)
         },
         ephemeral=selection.ephemeral,
         once=selection.once,
@@ -90,6 +131,7 @@ def read_order(
         model=request.model,
         created=int(time.time()),
         sender=asked.sender,
+        metadata=request.metadata or {},
     )
     options = request.stream_options
     return Order(
@@ -97,17 +139,25 @@ def read_order(
         turn,
         stream=bool(request.stream),
         include_usage=options is not None and bool(options.include_usage),
+        legacy=box.legacy,
         starting_after=asked.starting_after,
         event_ids=asked.event_ids,
+        remote=remote,
     )
 
 
 def selection_of(
-    head: Head, house: House, model: str, user: str | None, once: str | None = None
+    head: Head,
+    house: House,
+    model: str,
+    user: str | None,
+    once: str | None = None,
+    *,
+    stored: bool = False,
 ) -> Selection:
     """Resolve where a request goes, by its model field, its headers, and `user` if it derives a session.
 
-    `once` makes a session of the request's own where nothing else does.
+    `once` and `stored` make a session of the request's own where nothing else does.
 
     Raises:
         ApiError: 400 or 404.
@@ -119,70 +169,12 @@ def selection_of(
         override=head.header(b"x-openclaw-model"),
         user=user,
         once=once,
+        stored=stored,
     )
     try:
         return house.select(wish)
     except TurnFailed as failed:
         raise of_failure(failed.failure) from None
-
-
-def _check_values(request: ChatRequest) -> None:
-    if not request.model.strip():
-        raise invalid("you must provide a model parameter")
-    if not request.messages:
-        raise invalid(
-            "Invalid 'messages': empty array. Expected an array with minimum length 1.",
-            "messages",
-            code="empty_array",
-        )
-    if request.stream_options is not None and not request.stream:
-        raise invalid("`stream_options` is only allowed when `stream` is true.", "stream_options")
-    if request.n is not None and request.n != 1:
-        raise invalid("`n` must be 1: an agent gives one answer.", "n", "unsupported_value")
-    for name in ("functions", "function_call"):
-        if given(getattr(request, name)):
-            raise invalid(
-                f"`{name}` is deprecated and not supported; use `tools` and `tool_choice`.",
-                name,
-                "unsupported_parameter",
-            )
-    for name in ("max_completion_tokens", "max_tokens"):
-        limit: int | None = getattr(request, name)
-        if limit is not None and not 1 <= limit < _INT64:
-            raise invalid(f"`{name}` must be at least 1.", name, "integer_below_min_value")
-    _check_format(request)
-    stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
-    if len(stops) > _MAX_STOPS or not all(stops):
-        raise invalid(f"`stop` must be 1 to {_MAX_STOPS} strings, none of them empty.", "stop")
-    _between(request.temperature, "temperature", 0, 2)
-    _between(request.top_p, "top_p", 0, 1)
-    _between(request.frequency_penalty, "frequency_penalty", -2, 2)
-    _between(request.presence_penalty, "presence_penalty", -2, 2)
-    if request.seed is not None and not -_INT64 <= request.seed < _INT64:
-        raise invalid("`seed` must be a 64-bit integer.", "seed")
-
-
-def _check_format(request: ChatRequest) -> None:
-    if given(request.response_format):
-        wanted = decode(request.response_format, _format, "response_format")
-        if wanted.type == "json_schema" and not given(wanted.json_schema):
-            raise invalid(
-                "Missing required parameter: 'response_format.json_schema'.",
-                "response_format.json_schema",
-                "missing_required_parameter",
-            )
-    for name in ("logprobs", "top_logprobs"):
-        if getattr(request, name):
-            raise invalid(f"`{name}` is not supported.", name, "unsupported_parameter")
-    if set(request.modalities or ()) - {"text"}:
-        raise invalid("`modalities` must be text alone.", "modalities", "unsupported_value")
-    if len(request.metadata or ()) > _MAX_METADATA:
-        raise invalid(f"`metadata` must have at most {_MAX_METADATA} pairs.", "metadata")
-
-
-def _between(value: float | None, name: str, low: int, high: int) -> None:
-    if value is not None and not low <= value <= high:
-        raise invalid(f"`{name}` must be between {low} and {high}.", name, "invalid_value")
 
 
 def _pinned(entry: Entry) -> Entry:
@@ -201,6 +193,8 @@ def _sampling(request: ChatRequest) -> Sampling:
         presence_penalty=request.presence_penalty,
         stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
         seed=request.seed,
+        choices=request.n or 1,
+        top_logprobs=(request.top_logprobs or 0) if request.logprobs else None,
     )
 
 

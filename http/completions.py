@@ -3,14 +3,18 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from greenroom.actors.house import House
 from greenroom.http.access import Record, record_of
 from greenroom.http.answering import Answering, Going
 from greenroom.http.auth import Authenticator
 from greenroom.http.checks import Order, read_order
+from greenroom.http.completion import CompletionBuilder
 from greenroom.http.config import Gateway
 from greenroom.http.exchange import TEXT_TYPE, ClientGone, Exchange, Receive, Scope, Send
-from greenroom.http.translate import ChunkEncoder, CompletionBuilder
+from greenroom.http.pictures import Pictures
+from greenroom.http.translate import ChunkEncoder
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -32,6 +36,7 @@ class Completions:
         self._gateway = gateway
         self._authenticator = authenticator
         self._answering = Answering(gateway.limits, log)
+        self._pictures = Pictures(gateway.images)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -41,7 +46,9 @@ class Completions:
             await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
             return
         if exchange.method != "POST":
-            await exchange.respond(405, (TEXT_TYPE, (b"allow", b"POST")), b"Method Not Allowed")
+            await exchange.respond(
+                405, (TEXT_TYPE, (b"allow", b"GET, POST")), b"Method Not Allowed"
+            )
             return
         try:
             order = await self._read(exchange)
@@ -59,12 +66,14 @@ class Completions:
             )
 
     async def _read(self, exchange: Exchange) -> Order:
+        images = self._gateway.images
         return read_order(
             await self._answering.read(exchange, self._authenticator),
             exchange,
             self._house,
             max_depth=self._gateway.limits.max_json_depth,
             session_from_user=self._gateway.session_from_user,
+            most_image_urls=images.max_urls if images.allow_url else 0,
         )
 
     async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
@@ -73,15 +82,21 @@ class Completions:
             include_usage=order.include_usage,
             starting_after=order.starting_after,
             event_ids=order.event_ids,
+            legacy=order.legacy,
         )
         selection, turn = order.selection, order.turn
         try:
+            if order.remote:
+                entries = await self._pictures.inline(turn.entries, order.remote)
+                turn = msgspec.structs.replace(turn, entries=entries)
             async with self._house.submit(selection, turn) as events:
                 going = Going(selection, turn.id, events, record)
                 if order.stream:
                     await self._answering.stream(exchange, going, encoder)
                 else:
-                    await self._answering.respond(exchange, going, CompletionBuilder())
+                    await self._answering.respond(
+                        exchange, going, CompletionBuilder(legacy=order.legacy)
+                    )
         except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
             return await self._fail(exchange, error, record, encoder)
         return None

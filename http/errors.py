@@ -58,6 +58,11 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
     return ApiError(400, INVALID_REQUEST, message, param=param, code=code)
 
 
+def missing(param: str) -> ApiError:
+    """Return a 400 for a field that is not there."""
+    return invalid(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
+
+
 _TABLE: dict[FailureKind, tuple[int, str, str | None, str]] = {
     # kind: status, type, code (below 500 only if the failure has none), what stands before the message
     FailureKind.INVALID_REQUEST: (400, INVALID_REQUEST, None, ""),
@@ -104,7 +109,7 @@ _SOON_S = 1.0
 def of_failure(failure: Failure) -> ApiError:
     """Translate a turn's failure."""
     status, type_, code, before = _TABLE[failure.kind]
-    headers: dict[str, str] = {}
+    headers = {f"x-ratelimit-{name}": value for name, value in failure.limits.items()}
     after = failure.retry_after
     if after is None and failure.kind in _SOON:
         after = _SOON_S

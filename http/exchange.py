@@ -26,6 +26,9 @@ PRESENCE = "greenroom.presence"
 BODIES = "greenroom.bodies"
 """Stands in the scope for the set of deadlines under which a server's bodies are read, if it has one."""
 
+BEGUN = "greenroom.begun"
+"""Where a scope has the moment at which its request came, by trio's clock."""
+
 JSON_TYPE = (b"content-type", b"application/json; charset=utf-8")
 TEXT_TYPE = (b"content-type", b"text/plain; charset=utf-8")
 SSE_HEADERS: tuple[Header, ...] = (
@@ -72,7 +75,7 @@ class Head:
 
 
 class Exchange(Head):
-    """A request and the answer to it."""
+    """A request and the answer to it; `begun` is when it came, by trio's clock."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope)
@@ -80,6 +83,7 @@ class Exchange(Head):
         self._presence: Presence | None = scope.get("extensions", {}).get(PRESENCE)
         self._receive = receive
         self._send = send
+        self.begun: float = scope.get(BEGUN, 0.0)
         self.started = False
         self.left = False
         self._ended = False

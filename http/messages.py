@@ -1,17 +1,20 @@
 """From a request's messages and tools to entries and tools, each error naming its place."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
 from greenroom.actors.channels.openai.keepsake import told_by_client
 from greenroom.actors.channels.openai.vendor_keys import to_extra, vendor_keys
 from greenroom.actors.entries import (
+    UNNAMED,
     AssistantEntry,
     Content,
     Entry,
     MediaPart,
     Part,
+    Speech,
     SystemEntry,
     TextPart,
     Tool,
@@ -22,10 +25,13 @@ from greenroom.actors.entries import (
 )
 from greenroom.http.decode import decode
 from greenroom.http.errors import ApiError, invalid
+from greenroom.http.pictures import CONFIGURED_BY, Remote
 from greenroom.http.wire import (
+    AllowedTool,
     ChatMessage,
     ContentPart,
     ImageUrl,
+    InputAudio,
     MessageToolCall,
     RequestTool,
     ToolChoiceObject,
@@ -36,11 +42,12 @@ _message = msgspec.json.Decoder(ChatMessage)
 _part = msgspec.json.Decoder(ContentPart)
 _image = msgspec.json.Decoder(ImageUrl)
 _call = msgspec.json.Decoder(MessageToolCall)
+_audio = msgspec.json.Decoder(InputAudio)
 _keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _tool = msgspec.json.Decoder(RequestTool)
 _choice = msgspec.json.Decoder(str | ToolChoiceObject)
 
-_MOST_TOOLS = 128
+MOST_TOOLS = 128
 _TOOL_NAME_LENGTH = 64
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
@@ -57,12 +64,13 @@ def read_messages(raw: Sequence[msgspec.Raw]) -> tuple[Entry, ...]:
     )
 
 
-def check_images(raw: Sequence[msgspec.Raw]) -> None:
-    """Refuse images that no provider could read; only URLs and data URLs are images.
+def check_images(raw: Sequence[msgspec.Raw], most_remote: int = 0) -> tuple[Remote, ...]:
+    """Refuse images that no provider could read; return those that are named by URL.
 
     Raises:
-        ApiError: 400.
+        ApiError: 400; also for more than `most_remote` of them.
     """
+    remote: list[Remote] = []
     for index, item in enumerate(raw):
         content = _message.decode(item).content
         for place, piece in enumerate(content if isinstance(content, list) else ()):
@@ -78,32 +86,55 @@ def check_images(raw: Sequence[msgspec.Raw]) -> None:
                         "URL or a data:image/… URL.",
                         f"{param}.url",
                     )
+                if not image.url.startswith("data:"):
+                    remote.append(Remote(index, place, image.url))
+                    if len(remote) > most_remote:
+                        raise _too_remote(remote[-1], most_remote)
+    return tuple(remote)
 
 
-def read_tools(raw: Sequence[msgspec.Raw] | None) -> tuple[Tool, ...]:
-    """Translate a request's tools; their definitions stay as they are.
+def _too_remote(image: Remote, most: int) -> ApiError:
+    what = f"Invalid image_url content in `messages`. At most {most} images may be named by URL; "
+    if not most:
+        what = (
+            "Invalid image_url content in `messages`. Images named by URL are not fetched here (see "
+            f"`{CONFIGURED_BY}.allowUrl`); "
+        )
+    return invalid(f"{what}send it as a data:image/… URL.", image.param, "unsupported_image_url")
+
+
+def read_tools(raw: Sequence[msgspec.Raw] | None, field: str = "tools") -> tuple[Tool, ...]:
+    """Translate the tools of a request's `field`; their definitions stay as they are.
 
     Raises:
         ApiError: 400.
     """
-    if raw is not None and len(raw) > _MOST_TOOLS:
-        raise _bad_tools(f"at most {_MOST_TOOLS} tools, not {len(raw)}.", "tools")
+    if raw is not None and len(raw) > MOST_TOOLS:
+        raise _bad_tools(f"at most {MOST_TOOLS} tools, not {len(raw)}.", field)
     tools: dict[str, Tool] = {}
     for index, item in enumerate(raw or ()):
-        param = f"tools[{index}]"
+        param = f"{field}[{index}]"
         tool = decode(item, _tool, param)
         named = tool.function if tool.type == "function" else tool.custom
         if named is None:
             raise _bad_tools(f"`{param}.{tool.type}` is missing.", f"{param}.{tool.type}")
-        if not 0 < len(named.name) <= _TOOL_NAME_LENGTH or set(named.name) - _NAME_CHARACTERS:
-            raise _bad_tools(
-                f"a tool's name is 1 to {_TOOL_NAME_LENGTH} of a-z, A-Z, 0-9, _ and -.",
-                f"{param}.{tool.type}.name",
-            )
-        if named.name in tools:
-            raise _bad_tools(f"two tools are named '{named.name}'.", f"{param}.{tool.type}.name")
-        tools[named.name] = Tool(named.name, bytes(item), tool.type)
+        add_tool(tools, Tool(named.name, bytes(item), tool.type), f"{param}.{tool.type}.name")
     return tuple(tools.values())
+
+
+def add_tool(tools: dict[str, Tool], tool: Tool, param: str) -> None:
+    """Add a tool to those of its request, by its name, whose place is `param`.
+
+    Raises:
+        ApiError: 400.
+    """
+    if not 0 < len(tool.name) <= _TOOL_NAME_LENGTH or set(tool.name) - _NAME_CHARACTERS:
+        raise _bad_tools(
+            f"a tool's name is 1 to {_TOOL_NAME_LENGTH} of a-z, A-Z, 0-9, _ and -.", param
+        )
+    if tool.name in tools:
+        raise _bad_tools(f"two tools are named '{tool.name}'.", param)
+    tools[tool.name] = tool
 
 
 def read_tool_choice(raw: msgspec.Raw, tools: Sequence[Tool]) -> ToolChoice | None:
@@ -136,13 +167,22 @@ def read_tool_choice(raw: msgspec.Raw, tools: Sequence[Tool]) -> ToolChoice | No
             case _:
                 return ToolChoice("required", definition)
     names, mode = _names_of(choice)
+    check_offered(names, tools)
+    return ToolChoice("auto" if mode == "auto" else "required", definition, names)
+
+
+def check_offered(names: Sequence[str], tools: Sequence[Tool]) -> None:
+    """Refuse a choice of tools that are not there.
+
+    Raises:
+        ApiError: 400.
+    """
     offered = {tool.name for tool in tools}
     for name in names:
         if name not in offered:
             raise _bad_tools(
                 f"`tool_choice` names '{name}', which is not in `tools`.", "tool_choice"
             )
-    return ToolChoice("auto" if mode == "auto" else "required", definition, names)
 
 
 def _names_of(choice: ToolChoiceObject) -> tuple[tuple[str, ...], str]:
@@ -152,13 +192,21 @@ def _names_of(choice: ToolChoiceObject) -> tuple[tuple[str, ...], str]:
         case ToolChoiceObject(type="custom", custom=named) if named is not None:
             return (named.name,), "required"
         case ToolChoiceObject(type="allowed_tools", allowed_tools=allowed) if allowed is not None:
-            tools = [tool.function or tool.custom for tool in allowed.tools]
-            if not tools:
+            if not allowed.tools:
                 raise _bad_tools("`tool_choice` allows no tool.", "tool_choice.allowed_tools.tools")
-            return tuple(tool.name for tool in tools if tool is not None), allowed.mode
+            return tuple(_allowed_names(allowed.tools)), allowed.mode
         case _:
             param = f"tool_choice.{choice.type}"
             raise _bad_tools(f"`{param}` is missing.", param)
+
+
+def _allowed_names(tools: Sequence[AllowedTool]) -> Iterator[str]:
+    for index, tool in enumerate(tools):
+        named = tool.function if tool.type == "function" else tool.custom
+        if named is None:
+            param = f"tool_choice.allowed_tools.tools[{index}].{tool.type}"
+            raise _bad_tools(f"`{param}` is missing.", param)
+        yield named.name
 
 
 def _bad_tools(message: str, param: str) -> ApiError:
@@ -178,12 +226,10 @@ def _entry(message: ChatMessage, param: str) -> Entry:
                 raise _missing(f"{param}.tool_call_id")
             return ToolEntry(message.tool_call_id, _content(message, param))
         case "function":
-            raise invalid(
-                f"Invalid '{param}.role': the role 'function' is deprecated and not supported; "
-                "use the role 'tool' with a 'tool_call_id'.",
-                f"{param}.role",
-                code="unsupported_value",
-            )
+            if not message.name:
+                raise _missing(f"{param}.name")
+            content = "" if message.content is None else _content(message, param)
+            return ToolEntry(UNNAMED, content)
 
 
 def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
@@ -199,6 +245,9 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
                 calls.append(ToolCall(call.id, custom.name, custom.input, "custom", extra))
             case _:
                 raise _missing(f"{place}.{call.type}")
+    if message.function_call is not None and not calls:
+        made = message.function_call
+        calls.append(ToolCall(UNNAMED, made.name, made.arguments))
     text: str | None = None
     refusal = message.refusal
     if isinstance(message.content, str):
@@ -209,7 +258,8 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
         ]
         text = "".join(part.text or "" for part in parts) or None
         refusal = refusal or "".join(part.refusal or "" for part in parts) or None
-    if text is None and not calls and refusal is None:
+    speech = None if message.audio is None else Speech(message.audio.id)
+    if text is None and not calls and refusal is None and speech is None:
         raise invalid(
             f"Invalid '{param}.content': an assistant message needs content, tool_calls or a refusal.",
             f"{param}.content",
@@ -217,7 +267,7 @@ def _assistant(message: ChatMessage, param: str) -> AssistantEntry:
         )
     thinking = message.reasoning_content
     kept = told_by_client(thinking) if isinstance(thinking, str) and thinking else None
-    return AssistantEntry(text, tuple(calls), refusal, keepsake=kept)
+    return AssistantEntry(text, tuple(calls), refusal, keepsake=kept, speech=speech)
 
 
 def _content(message: ChatMessage, param: str) -> Content:
@@ -245,8 +295,20 @@ def _translate_part(raw: msgspec.Raw, param: str) -> Part:
             if text is None:
                 raise _missing(f"{param}.{part.type}")
             return TextPart(text)
-        case "image_url" | "input_audio" | "file":
-            return MediaPart(part.type, bytes(raw))
+        case "image_url" | "input_audio" | "file" as kind:
+            media: msgspec.Raw = getattr(part, kind)
+            if kind != "image_url":
+                if not given(media):
+                    raise _missing(f"{param}.{kind}")
+                _check_media(media, kind, f"{param}.{kind}")
+            return MediaPart(kind, bytes(raw))
+
+
+def _check_media(media: msgspec.Raw, kind: Literal["input_audio", "file"], param: str) -> None:
+    if kind == "input_audio":
+        decode(media, _audio, param)
+    else:
+        decode(media, _keys, param)
 
 
 def _missing(param: str) -> ApiError:

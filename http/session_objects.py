@@ -1,5 +1,6 @@
 """Sessions and their entries as a client reads them: pure."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import UNSET, Raw, UnsetType
 from greenroom.actors.entries import (
     AssistantEntry,
     Content,
+    Part,
     SummaryEntry,
     TextPart,
     ToolCall,
@@ -150,7 +152,7 @@ def _message(entry: TranscriptEntry | SummaryEntry) -> MessageIn:
                 role="assistant",
                 content=text,
                 refusal=UNSET if refusal is None else refusal,
-                tool_calls=tuple(map(_call, calls)) or UNSET,
+                tool_calls=tuple(map(call_out, calls)) or UNSET,
                 interrupted=interrupted or UNSET,
             )
         case ToolEntry(call_id, content, synthetic):
@@ -167,13 +169,19 @@ def _message(entry: TranscriptEntry | SummaryEntry) -> MessageIn:
 def _content(content: Content) -> str | list[object]:
     if isinstance(content, str):
         return content
+    return parts_out(content)
+
+
+def parts_out(parts: Sequence[Part]) -> list[object]:
+    """Return the parts of a content."""
     return [
         {"type": "text", "text": part.text} if isinstance(part, TextPart) else Raw(part.raw)
-        for part in content
+        for part in parts
     ]
 
 
-def _call(call: ToolCall) -> wire.ToolCallOut:
+def call_out(call: ToolCall) -> wire.ToolCallOut:
+    """Return a tool call, whole."""
     if call.kind == "custom":
         custom = wire.CustomDelta(name=call.name, input=call.arguments)
         return wire.ToolCallOut(id=call.id, type="custom", custom=custom)

@@ -4,11 +4,9 @@ A session is named by its key, percent-encoded as one segment of the path, and b
 `agent` parameter, or of the key's own form, or the default one.
 """
 
-import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -17,16 +15,10 @@ from greenroom.actors.stores.records import Query, SessionName
 from greenroom.http.access import record_of
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
-from greenroom.http.errors import INVALID_REQUEST, ApiError, invalid, of_exception
-from greenroom.http.exchange import (
-    JSON_TYPE,
-    TEXT_TYPE,
-    ClientGone,
-    Exchange,
-    Receive,
-    Scope,
-    Send,
-)
+from greenroom.http.errors import of_exception
+from greenroom.http.exchange import JSON_TYPE, ClientGone, Exchange, Receive, Scope, Send
+from greenroom.http.parameters import Parameters, flag, number, parameters_of, whole
+from greenroom.http.paths import not_allowed, segments_of, unknown_url
 from greenroom.http.session_objects import (
     Cancelled,
     Deleted,
@@ -42,9 +34,8 @@ ROOT = "/v1/sessions"
 
 _LINES_TYPE = (b"content-type", b"application/jsonl; charset=utf-8")
 _MOST = 1000
-_Parameters = dict[str, str]
 _Answer = tuple[int, object]
-_Verb = Callable[["Sessions", SessionName, _Parameters], Awaitable[_Answer]]
+_Verb = Callable[["Sessions", SessionName, Parameters], Awaitable[_Answer]]
 
 
 class Sessions:
@@ -81,19 +72,19 @@ class Sessions:
             await exchange.respond_error(api_error)
 
     async def _answer(self, exchange: Exchange, scope: Scope) -> None:
-        parameters = _parameters(scope)
-        segments = _segments(scope)
+        parameters = parameters_of(scope)
+        segments = segments_of(scope, ROOT)
         if not segments:
             await self._answer_collection(exchange, parameters)
             return
         key, *rest = segments
         if len(rest) > 1:
-            raise _unknown_url(exchange)
+            raise unknown_url(exchange)
         verbs = _VERBS.get(rest[0] if rest else "")
         if verbs is None:
-            raise _unknown_url(exchange)
+            raise unknown_url(exchange)
         if exchange.method not in verbs:
-            await _not_allowed(exchange, verbs)
+            await not_allowed(exchange, verbs)
             return
         name = self._house.session(key, parameters.get("agent"))
         record = record_of(scope)
@@ -104,7 +95,7 @@ class Sessions:
         status, body = await verbs[exchange.method](self, name, parameters)
         await exchange.respond(status, (JSON_TYPE,), msgspec.json.encode(body))
 
-    async def _answer_collection(self, exchange: Exchange, parameters: _Parameters) -> None:
+    async def _answer_collection(self, exchange: Exchange, parameters: Parameters) -> None:
         match exchange.method:
             case "GET":
                 page = await self._house.archive.list(_query(parameters))
@@ -112,9 +103,9 @@ class Sessions:
             case "POST":
                 await self._restore(exchange, parameters)
             case _:
-                await _not_allowed(exchange, ("GET", "POST"))
+                await not_allowed(exchange, ("GET", "POST"))
 
-    async def _restore(self, exchange: Exchange, parameters: _Parameters) -> None:
+    async def _restore(self, exchange: Exchange, parameters: Parameters) -> None:
         limits = self._gateway.limits
         body = await exchange.read_body(limits.max_body_bytes, limits.body_timeout)
         name: SessionName | None = None
@@ -135,32 +126,32 @@ class Sessions:
 
     # One session
 
-    async def show(self, name: SessionName, _: _Parameters) -> _Answer:
+    async def show(self, name: SessionName, _: Parameters) -> _Answer:
         """Return it."""
         return 200, session_of(await self._house.archive.info(name))
 
-    async def delete(self, name: SessionName, _: _Parameters) -> _Answer:
+    async def delete(self, name: SessionName, _: Parameters) -> _Answer:
         """Delete it."""
         await self._house.archive.delete(name)
         return 200, Deleted(key=name.key, agent=name.agent)
 
-    async def transcript(self, name: SessionName, parameters: _Parameters) -> _Answer:
+    async def transcript(self, name: SessionName, parameters: Parameters) -> _Answer:
         """Return a page of what was said."""
-        limit = int(_number(parameters, "limit", 100, least=1, most=_MOST))
+        limit = whole(parameters, "limit", 100, least=1, most=_MOST)
         entries = await self._house.archive.transcript(
             name,
-            after=int(_number(parameters, "after", 0)),
+            after=whole(parameters, "after", 0),
             limit=limit + 1,
-            cut=_flag(parameters, "cut"),
+            cut=flag(parameters, "cut"),
         )
         return 200, transcript_of(entries, limit)
 
-    async def cancel(self, name: SessionName, _: _Parameters) -> _Answer:
+    async def cancel(self, name: SessionName, _: Parameters) -> _Answer:
         """End the turn that runs, and those that wait."""
         cancelled = await self._house.archive.cancel(name)
         return 200, Cancelled(key=name.key, agent=name.agent, cancelled=cancelled)
 
-    async def reset(self, name: SessionName, _: _Parameters) -> _Answer:
+    async def reset(self, name: SessionName, _: Parameters) -> _Answer:
         """Begin the transcript anew."""
         await self._house.archive.reset(name)
         return 200, session_of(await self._house.archive.info(name))
@@ -175,63 +166,19 @@ _VERBS: dict[str, dict[str, _Verb]] = {
 }
 
 
-async def _not_allowed(exchange: Exchange, methods: Iterable[str]) -> None:
-    allow = (b"allow", ", ".join(methods).encode())
-    await exchange.respond(405, (TEXT_TYPE, allow), b"Method Not Allowed")
-
-
-def _unknown_url(exchange: Exchange) -> ApiError:
-    message = f"Unknown request URL: {exchange.method} {exchange.path}."
-    return ApiError(404, INVALID_REQUEST, message, code="unknown_url")
-
-
-def _segments(scope: Scope) -> list[str]:
-    """Return what stands behind the root, each segment decoded by itself: a key may hold a slash."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    rest = raw.decode("latin-1").partition("?")[0].removeprefix(ROOT).strip("/")
-    return [unquote(segment) for segment in rest.split("/")] if rest else []
-
-
-def _parameters(scope: Scope) -> _Parameters:
-    return dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True))
-
-
-def _query(parameters: _Parameters) -> Query:
+def _query(parameters: Parameters) -> Query:
     return Query(
         agent=(parameters.get("agent") or "").lower() or None,
         prefix=parameters.get("prefix", ""),
         active_since=_time(parameters, "active_since"),
         active_before=_time(parameters, "active_before"),
         after=parameters.get("after") or None,
-        limit=int(_number(parameters, "limit", 100, least=1, most=_MOST)),
+        limit=whole(parameters, "limit", 100, least=1, most=_MOST),
     )
 
 
-def _time(parameters: _Parameters, name: str) -> float | None:
-    return _number(parameters, name, 0.0) if name in parameters else None
-
-
-def _number(
-    parameters: _Parameters, name: str, default: float, *, least: float = 0, most: float = math.inf
-) -> float:
-    text = parameters.get(name)
-    if text is None:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most or math.isinf(value):
-        bounds = f"from {least:g} to {most:g}" if most < math.inf else f"of at least {least:g}"
-        raise invalid(f"`{name}` must be a number {bounds}.", name, "invalid_value")
-    return value
-
-
-def _flag(parameters: _Parameters, name: str) -> bool:
-    text = parameters.get(name, "false").lower()
-    if text not in {"true", "false"}:
-        raise invalid(f"`{name}` must be true or false.", name, "invalid_value")
-    return text == "true"
+def _time(parameters: Parameters, name: str) -> float | None:
+    return number(parameters, name, 0.0) if name in parameters else None
 
 
 async def _lines(body: bytes) -> AsyncGenerator[bytes]:

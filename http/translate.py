@@ -1,28 +1,29 @@
-"""From a turn's events to the bytes that a client reads; pure, and the same for the same events."""
+"""From a turn's events to the chunks that a client reads; pure, and the same for the same events."""
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
-from greenroom.actors.answer import Answer
 from greenroom.actors.channels.channel import (
-    Delta,
+    AudioDelta,
+    ChoiceDelta,
     Deltas,
     Finish,
-    ReasoningDelta,
-    RefusalDelta,
+    LogprobsDelta,
+    OfChoice,
+    Stamp,
     TextDelta,
-    ToolCallArguments,
     ToolCallStart,
     Usage,
 )
-from greenroom.actors.channels.openai.vendor_keys import from_extra
 from greenroom.actors.entries import Keepsake
 from greenroom.actors.turn import TurnAccepted, TurnEnded, TurnStarted
 from greenroom.http import wire
+from greenroom.http.deltas import Likelihoods, delta_of, finish_of, usage_of
 
 _encoder = msgspec.json.Encoder()
 
 _DONE = b"[DONE]"
+_NO_WORDS = b'"delta":{"content":""'
 
 
 def frame(data: bytes) -> bytes:
@@ -35,29 +36,39 @@ def identity_of(started: TurnStarted) -> tuple[str, str, int]:
     return f"chatcmpl-{started.turn}", started.model, started.created
 
 
-def usage_of(usage: Usage) -> wire.CompletionUsage:
-    """Return a turn's usage in the API's form."""
-    return wire.CompletionUsage(
-        usage.prompt,
-        usage.completion,
-        usage.prompt + usage.completion,
-        wire.PromptDetails(usage.cached),
-        wire.CompletionDetails(usage.reasoning),
-    )
+class _Choice:
+    """What a stream has told of one choice, as far as its next chunk depends on that."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.has_role = False
+        self.custom: set[int] = set()
+        self.likelihoods = Likelihoods()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its next chunk has nothing but what it adds."""
+        return self.has_role and not self.likelihoods.waits
 
 
 class ChunkEncoder:
     """Encodes one streamed answer: role, deltas, finish, usage if asked, end.
 
     The role goes out with the first delta, because a turn that begins with a tool call has null
-    content, and one that begins with text an empty one.
+    content, and one that begins with text an empty one. The likelihood of tokens goes out with what
+    comes next of their choice. In a `legacy` stream a tool call is a `function_call`, the only one.
 
     Events count from 1. The same turn gives the same events, however its deltas were batched, so a client
     can go on after the last one that it has: those up to `starting_after` are left out.
     """
 
     def __init__(
-        self, *, include_usage: bool, starting_after: int = 0, event_ids: bool = False
+        self,
+        *,
+        include_usage: bool,
+        starting_after: int = 0,
+        event_ids: bool = False,
+        legacy: bool = False,
     ) -> None:
         self._id = ""
         self._model = ""
@@ -65,10 +76,14 @@ class ChunkEncoder:
         self._include_usage = include_usage
         self._starting_after = starting_after
         self._event_ids = event_ids
+        self._legacy = legacy
         self._events = 0
         self._usage: UnsetType | None = None if include_usage else UNSET
-        self._has_role = False
-        self._custom: set[int] = set()
+        self._tier: str | UnsetType = UNSET
+        self._fingerprint: str | UnsetType = UNSET
+        self._first = _Choice(0)
+        self._around: tuple[bytes, bytes] | None = None
+        self._others: dict[int, _Choice] = {}
 
     def accept(self, _: TurnAccepted) -> bytes:
         """Say nothing yet: an answer begins with the model's first word."""
@@ -77,18 +92,33 @@ class ChunkEncoder:
     def start(self, started: TurnStarted) -> bytes:
         """Learn which answer it is; what there is to say of that is in every chunk."""
         self._id, self._model, self._created = identity_of(started)
+        self._around = None
         return b""
 
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""
-        pieces = [] if self._has_role or not deltas else [self._role(deltas[0])]
-        pieces.extend([self._chunk(self._delta(delta)) for delta in deltas])
+        pieces: list[bytes] = []
+        for delta in deltas:
+            if isinstance(delta, TextDelta) and self._first.is_plain:
+                pieces.append(self._words(delta.text))
+                continue
+            match delta:
+                case OfChoice(index, inner):
+                    choice = self._others.setdefault(index, _Choice(index))
+                    pieces += self._tell(choice, inner)
+                case Stamp(fingerprint, tier):
+                    self._fingerprint, self._tier = fingerprint or UNSET, tier or UNSET
+                    self._around = None
+                case Usage() | Keepsake() | Finish():
+                    msg = "the end of a turn is told by TurnEnded, not by progress"
+                    raise AssertionError(msg)
+                case _:
+                    pieces += self._tell(self._first, delta)
         return b"".join(pieces)
 
     def end(self, ended: TurnEnded) -> bytes:
         """Encode a good end, as one piece."""
-        pieces = [] if self._has_role else [self._role(None)]
-        pieces.append(self._chunk(wire.Delta(), ended.reason.value))
+        pieces = self._tell(self._first, Finish(ended.reason))
         if self._include_usage:
             pieces.append(self._frame((), usage_of(ended.usage)))
         pieces.append(self._event(_DONE))
@@ -104,97 +134,64 @@ class ChunkEncoder:
             return b""
         return (b"id: %d\n" % self._events if self._event_ids else b"") + frame(data)
 
-    def _role(self, first: Delta | None) -> bytes:
-        self._has_role = True
-        content = None if isinstance(first, ToolCallStart) else ""
-        return self._chunk(wire.Delta(role="assistant", content=content))
+    def _words(self, text: str) -> bytes:
+        """Encode text as `_tell` does: of such chunks, of which there are most, all else is the same."""
+        if self._around is None:
+            choice = wire.ChunkChoice(delta=wire.Delta(content=""))
+            before, after = self._encoded((choice,), self._usage).split(_NO_WORDS)
+            self._around = before + _NO_WORDS[:-2], after
+        before, after = self._around
+        return self._event(before + _encoder.encode(text) + after)
 
-    def _chunk(self, delta: wire.Delta, finish: str | None = None) -> bytes:
-        return self._frame((wire.ChunkChoice(delta=delta, finish_reason=finish),), self._usage)
+    def _tell(self, choice: _Choice, delta: ChoiceDelta) -> list[bytes]:
+        if isinstance(delta, LogprobsDelta):
+            choice.likelihoods.add(delta)
+            return []
+        told = delta_of(delta, choice.custom, legacy=self._legacy)
+        if told is None:
+            return []
+        pieces: list[bytes] = []
+        if not choice.has_role:
+            choice.has_role = True
+            content = None if isinstance(delta, ToolCallStart | AudioDelta) else ""
+            pieces.append(self._chunk(choice, wire.Delta(role="assistant", content=content)))
+        finish = None
+        if isinstance(delta, Finish):
+            finish = finish_of(delta.reason, legacy=self._legacy)
+        pieces.append(self._chunk(choice, told, finish, choice.likelihoods.take()))
+        return pieces
+
+    def _chunk(
+        self,
+        choice: _Choice,
+        delta: wire.Delta,
+        finish: str | None = None,
+        likelihood: wire.Likelihood | None = None,
+    ) -> bytes:
+        told = wire.ChunkChoice(
+            index=choice.index, delta=delta, logprobs=likelihood, finish_reason=finish
+        )
+        return self._frame((told,), self._usage)
 
     def _frame(
         self,
         choices: tuple[wire.ChunkChoice, ...],
         usage: wire.CompletionUsage | UnsetType | None,
     ) -> bytes:
+        return self._event(self._encoded(choices, usage))
+
+    def _encoded(
+        self,
+        choices: tuple[wire.ChunkChoice, ...],
+        usage: wire.CompletionUsage | UnsetType | None,
+    ) -> bytes:
         chunk = wire.Chunk(
-            id=self._id, created=self._created, model=self._model, choices=choices, usage=usage
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            usage=usage,
+            service_tier=self._tier,
+            system_fingerprint=self._fingerprint,
         )
-        return self._event(_encoder.encode(chunk))
-
-    def _delta(self, delta: Delta) -> wire.Delta:
-        match delta:
-            case TextDelta(text):
-                return wire.Delta(content=text)
-            case ReasoningDelta(text):
-                return wire.Delta(reasoning_content=text)
-            case RefusalDelta(text):
-                return wire.Delta(refusal=text)
-            case ToolCallStart(index, id_, name, custom, extra):
-                if custom:
-                    self._custom.add(index)
-                call = _call(id_, name, "", custom=custom, index=index)
-                return wire.Delta(tool_calls=(_with_keys(call, extra),))
-            case ToolCallArguments(index, fragment):
-                if index in self._custom:
-                    part = wire.ToolCallOut(index, custom=wire.CustomDelta(input=fragment))
-                else:
-                    part = wire.ToolCallOut(index, function=wire.FunctionDelta(arguments=fragment))
-                return wire.Delta(tool_calls=(part,))
-            case Finish() | Usage() | Keepsake():
-                msg = "the end of a turn is told by TurnEnded, not by progress"
-                raise AssertionError(msg)
-
-
-class CompletionBuilder:
-    """Builds one whole answer from the same events."""
-
-    def __init__(self) -> None:
-        self._answer = Answer()
-        self._reasoning: list[str] = []
-
-    def progress(self, deltas: Deltas) -> None:
-        """Add a batch."""
-        self._answer.take(deltas)
-        self._reasoning.extend(d.text for d in deltas if isinstance(d, ReasoningDelta))
-
-    def end(self, started: TurnStarted, ended: TurnEnded) -> bytes:
-        """Encode the `chat.completion` object."""
-        id_, model, created = identity_of(started)
-        self._answer.take((Finish(ended.reason),))
-        entry = self._answer.entry()
-        calls = tuple(
-            _with_keys(
-                _call(call.id, call.name, call.arguments, custom=call.kind == "custom"), call.extra
-            )
-            for call in entry.tool_calls
-        )
-        message = wire.MessageOut(
-            content=entry.text,
-            refusal=entry.refusal,
-            reasoning_content="".join(self._reasoning) or UNSET,
-            tool_calls=calls or UNSET,
-        )
-        choice = wire.CompletionChoice(message=message, finish_reason=ended.reason.value)
-        completion = wire.Completion(
-            id=id_, created=created, model=model, choices=(choice,), usage=usage_of(ended.usage)
-        )
-        return _encoder.encode(completion)
-
-
-def _call(
-    id_: str, name: str, arguments: str, *, custom: bool, index: int | UnsetType = UNSET
-) -> wire.ToolCallOut:
-    if custom:
-        made = wire.CustomDelta(name=name, input=arguments)
-        return wire.ToolCallOut(index, id_, "custom", custom=made)
-    function = wire.FunctionDelta(name=name, arguments=arguments)
-    return wire.ToolCallOut(index, id_, "function", function=function)
-
-
-def _with_keys(call: wire.ToolCallOut, extra: bytes | None) -> wire.ToolCallOut | Raw:
-    """Return a call with the keys that only its upstream knows; none is one of the call's own."""
-    keys = from_extra(extra)
-    if not keys:
-        return call
-    return Raw(_encoder.encode(call)[:-1] + b"," + _encoder.encode(keys)[1:])
+        return _encoder.encode(chunk)

@@ -19,13 +19,37 @@ def given(raw: Raw) -> bool:
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
-    """`stream_options`."""
+    """`stream_options`; whether chunks are padded against eavesdroppers is nothing to ours."""
 
     include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class JsonSchema(msgspec.Struct, frozen=True):
+    """`json_schema` of a response format; what its schema says is the provider's to judge."""
+
+    name: str
+    description: str | None = None
+    schema: dict[str, Raw] | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct, frozen=True):
+    """`response_format`."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: JsonSchema | None = None
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """`prediction`: text that the answer will mostly repeat."""
+
+    type: Literal["content"]
+    content: str | list[Raw]
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a request; null is the same as absent."""
+    """The body of a request: every field of the reference; null is the same as absent."""
 
     model: str
     messages: list[Raw]
@@ -43,21 +67,27 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: list[Raw] | None = None
     tool_choice: Raw = Raw()
     parallel_tool_calls: bool | None = None
-    response_format: Raw = Raw()
+    response_format: ResponseFormat | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
     modalities: list[str] | None = None
+    audio: dict[str, Raw] | None = None
+    reasoning_effort: str | None = None
     metadata: dict[str, str] | None = None
+    store: bool | None = None
     user: Raw = Raw()
-    functions: Raw = Raw()
+    functions: list[Raw] | None = None
     function_call: Raw = Raw()
-
-
-class ResponseFormat(msgspec.Struct, frozen=True):
-    """`response_format`; its schema is the provider's to check."""
-
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: Raw = Raw()
+    logit_bias: dict[str, float] | None = None
+    verbosity: str | None = None
+    prediction: Prediction | None = None
+    service_tier: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    prompt_cache_options: dict[str, Raw] | None = None
+    prompt_cache_retention: str | None = None
+    moderation: dict[str, Raw] | None = None
+    web_search_options: dict[str, Raw] | None = None
 
 
 class FunctionCall(msgspec.Struct, frozen=True):
@@ -83,15 +113,23 @@ class MessageToolCall(msgspec.Struct, frozen=True):
     custom: CustomCall | None = None
 
 
+class AudioName(msgspec.Struct, frozen=True):
+    """`audio` of an assistant message: the id of what was spoken."""
+
+    id: str
+
+
 class ChatMessage(msgspec.Struct, frozen=True):
-    """A message of any role."""
+    """A message of any role; `function_call` and the role `function` are those of older clients."""
 
     role: Literal["developer", "system", "user", "assistant", "tool", "function"]
     content: str | list[Raw] | None = None
     name: str | None = None
     tool_calls: list[Raw] | None = None
     tool_call_id: str | None = None
+    function_call: FunctionCall | None = None
     refusal: str | None = None
+    audio: AudioName | None = None
     reasoning_content: object = None
 
 
@@ -113,14 +151,46 @@ class ImageUrl(msgspec.Struct, frozen=True):
     detail: str | None = None
 
 
-class NamedTool(msgspec.Struct, frozen=True):
-    """The part of a tool, or of a choice, that has its name."""
+class InputAudio(msgspec.Struct, frozen=True):
+    """`input_audio` of a content part; `data` is base64."""
+
+    data: str
+    format: str
+
+
+class FunctionDefinition(msgspec.Struct, frozen=True):
+    """A function that the model may call; `parameters` is the JSON schema of its arguments."""
 
     name: str
+    description: str | None = None
+    parameters: dict[str, Raw] | None = None
+    strict: bool | None = None
+
+
+class CustomDefinition(msgspec.Struct, frozen=True):
+    """A tool of one text, which a grammar may bind."""
+
+    name: str
+    description: str | None = None
+    format: dict[str, Raw] | None = None
 
 
 class RequestTool(msgspec.Struct, frozen=True):
     """A tool; one of the two forms."""
+
+    type: Literal["function", "custom"]
+    function: FunctionDefinition | None = None
+    custom: CustomDefinition | None = None
+
+
+class NamedTool(msgspec.Struct, frozen=True):
+    """A tool that a choice names."""
+
+    name: str
+
+
+class AllowedTool(msgspec.Struct, frozen=True):
+    """One of the tools that a choice allows; one of the two forms."""
 
     type: Literal["function", "custom"]
     function: NamedTool | None = None
@@ -131,7 +201,7 @@ class AllowedTools(msgspec.Struct, frozen=True):
     """`allowed_tools` of a tool choice."""
 
     mode: Literal["auto", "required"]
-    tools: list[RequestTool]
+    tools: list[AllowedTool]
 
 
 class ToolChoiceObject(msgspec.Struct, frozen=True):
@@ -150,12 +220,17 @@ class PromptDetails(msgspec.Struct, frozen=True):
     """`prompt_tokens_details`."""
 
     cached_tokens: int = 0
+    audio_tokens: int = 0
+    cache_write_tokens: int = 0
 
 
 class CompletionDetails(msgspec.Struct, frozen=True):
     """`completion_tokens_details`."""
 
     reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
 
 
 class CompletionUsage(msgspec.Struct, frozen=True):
@@ -195,22 +270,41 @@ class ToolCallOut(msgspec.Struct, frozen=True):
     custom: CustomDelta | UnsetType = UNSET
 
 
+class AudioOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What was spoken, or a fragment of it; `data` is base64, `expires_at` in Unix seconds."""
+
+    id: str | UnsetType = UNSET
+    data: str | UnsetType = UNSET
+    transcript: str | UnsetType = UNSET
+    expires_at: int | UnsetType = UNSET
+
+
+class Likelihood(msgspec.Struct, frozen=True, kw_only=True):
+    """`logprobs` of a choice: token objects as their upstream gave them."""
+
+    content: Raw | None = None
+    refusal: Raw | None = None
+
+
 class Delta(msgspec.Struct, frozen=True):
-    """What a chunk adds to the message."""
+    """What a chunk adds to the message; `function_call` answers a request with `functions`."""
 
     role: Literal["assistant"] | UnsetType = UNSET
     content: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
     refusal: str | UnsetType = UNSET
     tool_calls: tuple[ToolCallOut | Raw, ...] | UnsetType = UNSET
+    function_call: FunctionDelta | UnsetType = UNSET
+    annotations: Raw | UnsetType = UNSET
+    audio: AudioOut | UnsetType = UNSET
 
 
 class ChunkChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """The one choice of a chunk."""
+    """One choice of a chunk, which has one at most."""
 
     index: int = 0
     delta: Delta
-    logprobs: None = None
+    logprobs: Likelihood | None = None
     finish_reason: str | None = None
 
 
@@ -223,29 +317,34 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     choices: tuple[ChunkChoice, ...]
     usage: CompletionUsage | UnsetType | None = UNSET
+    service_tier: str | UnsetType = UNSET
+    system_fingerprint: str | UnsetType = UNSET
 
 
 class MessageOut(msgspec.Struct, frozen=True, kw_only=True):
-    """The assistant's message of a whole answer."""
+    """The assistant's message of a whole answer; `function_call` answers one with `functions`."""
 
     role: Literal["assistant"] = "assistant"
     content: str | None
     refusal: str | None
     reasoning_content: str | UnsetType = UNSET
     tool_calls: tuple[ToolCallOut | Raw, ...] | UnsetType = UNSET
+    function_call: FunctionDelta | UnsetType = UNSET
+    annotations: Raw | UnsetType = UNSET
+    audio: AudioOut | UnsetType = UNSET
 
 
 class CompletionChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """The one choice of a whole answer."""
+    """One choice of a whole answer."""
 
     index: int = 0
     message: MessageOut
-    logprobs: None = None
+    logprobs: Likelihood | None = None
     finish_reason: str
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """`chat.completion`."""
+    """`chat.completion`; `metadata` is there where it is read from the store."""
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -253,6 +352,9 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     choices: tuple[CompletionChoice, ...]
     usage: CompletionUsage
+    service_tier: str | UnsetType = UNSET
+    system_fingerprint: str | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -269,3 +371,25 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
     object: Literal["list"] = "list"
     data: tuple[Model, ...]
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The answer of a probe: the process lives."""
+
+    ok: bool = True
+    status: str = "live"
+
+
+class AgentAlive(msgspec.Struct, frozen=True):
+    """How many sessions an agent has alive."""
+
+    id: str
+    model: str
+    live_sessions: int
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The answer of a probe: whether the agents answer; with the bearer, how they are."""
+
+    ready: bool
+    agents: tuple[AgentAlive, ...] | UnsetType | None = UNSET

@@ -110,6 +110,13 @@ class Actor(ABC, Generic[M]):
         """
         self._life.watch_consumer(port, told)
 
+    def set_alarm(self, at: float, told: Callable[[], M]) -> None:
+        """Be sent `told()` once at a time of trio's clock, on the signal lane; the last alarm counts.
+
+        It ends with this incarnation.
+        """
+        self._life.set_alarm(at, told)
+
     def host(self, directory: "Directory[Any, Any]") -> None:
         """Be the parent of every actor that `directory` activates; call it in `on_start`.
 

@@ -33,11 +33,12 @@ E = TypeVar("E")
 class Incarnation(Generic[M]):
     """From `on_start` to the end of `on_stop`, children included.
 
-    What few actors have (children, ports taken over, watches) is None until it is needed: an idle
-    actor is to cost little more than its task.
+    What few actors have (children, ports taken over, watches, an alarm) is None until it is needed: an
+    idle actor is to cost little more than its task.
     """
 
     __slots__ = (
+        "_alarm",
         "_current",
         "_failure",
         "_limit",
@@ -65,6 +66,7 @@ class Incarnation(Generic[M]):
         self.idle_since = 0.0
         self.is_over = False
         self.together: Together | None = None
+        self._alarm: trio.CancelScope | None = None
         self._current: Envelope[M] | None = None
         self._failure: Exception | None = None
         self._limit: trio.CancelScope | None = None
@@ -308,6 +310,17 @@ class Incarnation(Generic[M]):
         mailbox = self.cell.mailbox
         watch: Watch[None] = Watch(self._mine(), lambda _: mailbox.put_signal(told))
         port.on_leave(lambda: watch.fire(None))
+
+    def set_alarm(self, at: float, told: Callable[[], M]) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = trio.CancelScope()
+        self.nursery.start_soon(self._ring, self._alarm, at, told)
+
+    async def _ring(self, alarm: trio.CancelScope, at: float, told: Callable[[], M]) -> None:
+        with alarm:
+            await trio.sleep_until(at)
+            self.cell.mailbox.put_signal(told)
 
     def _mine(self) -> dict[Watch[Any], None]:
         if self._watches is None:

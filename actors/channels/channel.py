@@ -53,11 +53,42 @@ class ToolCallArguments(msgspec.Struct, frozen=True, tag="tool_call_arguments"):
     fragment: str
 
 
+class LogprobsDelta(msgspec.Struct, frozen=True, tag="logprobs"):
+    """How likely the tokens were of the text that comes next, or of the `refusal`.
+
+    It comes only where it was asked for. `tokens` is a JSON list of token objects as OpenAI's API has
+    them, on one line.
+    """
+
+    tokens: bytes
+    refusal: bool = False
+
+
+class AnnotationsDelta(msgspec.Struct, frozen=True, tag="annotations"):
+    """What the answer cites; `items` is a JSON list of OpenAI's annotation objects, on one line."""
+
+    items: bytes
+
+
+class AudioDelta(msgspec.Struct, frozen=True, tag="audio", omit_defaults=True):
+    """A fragment of what the model speaks, each part of which may come at any time.
+
+    `id` names it in later requests, until `expires` (Unix seconds); `data` is base64 by itself,
+    `transcript` text.
+    """
+
+    id: str | None = None
+    data: str | None = None
+    transcript: str | None = None
+    expires: int | None = None
+
+
 class Usage(msgspec.Struct, frozen=True, tag="usage"):
-    """Tokens of one model call.
+    """Tokens of one model call, all of its choices together.
 
     `prompt` counts those read from a cache (`cached`) and those written to it (`cache_write`),
-    `completion` those of the `reasoning`.
+    `completion` those of the `reasoning`; `audio_…` are those of sound in either. Of what a request
+    predicted of its answer some were `accepted_prediction`, the others `rejected_prediction`.
     """
 
     prompt: int = 0
@@ -65,6 +96,24 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     cached: int = 0
     reasoning: int = 0
     cache_write: int = 0
+    audio_prompt: int = 0
+    audio_completion: int = 0
+    accepted_prediction: int = 0
+    rejected_prediction: int = 0
+
+    def __add__(self, other: "Usage") -> "Usage":
+        counts = zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+        return Usage(*(one + more for one, more in counts))
+
+
+class Stamp(msgspec.Struct, frozen=True, tag="stamp", omit_defaults=True):
+    """What an upstream says of the answer beside it: who made it, and at which tier.
+
+    The last one counts. Both are OpenAI's `system_fingerprint` and `service_tier`.
+    """
+
+    fingerprint: str | None = None
+    tier: str | None = None
 
 
 class FinishReason(StrEnum):
@@ -82,16 +131,30 @@ class Finish(msgspec.Struct, frozen=True, tag="finish"):
     reason: FinishReason
 
 
-Delta = (
+ChoiceDelta = (
     TextDelta
     | ReasoningDelta
     | RefusalDelta
     | ToolCallStart
     | ToolCallArguments
-    | Keepsake
-    | Usage
+    | LogprobsDelta
+    | AnnotationsDelta
+    | AudioDelta
     | Finish
 )
+
+
+class OfChoice(msgspec.Struct, frozen=True, tag="choice"):
+    """A delta of a further answer, where a prompt asks for several; `index` counts them from 1.
+
+    Those of the first answer stand by themselves, so that one answer costs nothing for this.
+    """
+
+    index: int
+    delta: ChoiceDelta
+
+
+Delta = ChoiceDelta | OfChoice | Stamp | Keepsake | Usage
 Deltas = tuple[Delta, ...]
 
 
@@ -99,11 +162,13 @@ class Notes(msgspec.Struct, frozen=True):
     """What is to be known of a call beside its answer.
 
     `dropped` names the request's fields that the upstream's API has no place for, as its client spells
-    them; `request_id` is the upstream's own name of the call.
+    them; `request_id` is the upstream's own name of the call. `limits` are what it says of its rate
+    limits, under the names of OpenAI's headers without "x-ratelimit-".
     """
 
     dropped: tuple[str, ...] = ()
     request_id: str | None = None
+    limits: dict[str, str] = {}
 
 
 class Reading(AsyncIterator[Deltas]):
@@ -122,6 +187,9 @@ class Channel(Protocol):
       fragments of two calls do not interleave;
     - at most one `Keepsake`, then exactly one `Finish`, after all text and calls; at most one `Usage`;
       then the iteration ends;
+    - each further choice, which comes only if it was asked for, keeps the same by itself, and has ended
+      before the first one does;
+    - a `Stamp` never comes alone;
     - an answer that the upstream cut short raises, it never ends as if it were whole.
 
     Leaving the context closes the upstream's connection at once if the answer was not read whole.

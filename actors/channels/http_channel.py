@@ -7,18 +7,23 @@ and a name in the settings.
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import trio
 
-from greenroom.actors.channels.adapter import Adapter, Decoder
+from greenroom.actors.channels.adapter import Adapter, Decoder, HttpRequest
 from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.embedding import Embedded, Embedding, EmbeddingAdapter
 from greenroom.actors.channels.ollama.adapter import OllamaAdapter
+from greenroom.actors.channels.ollama.embedding import OllamaEmbeddings
 from greenroom.actors.channels.openai.adapter import OpenAIAdapter
+from greenroom.actors.channels.openai.embedding import OpenAIEmbeddings
+from greenroom.actors.channels.rate_limits import rate_limits
 from greenroom.actors.channels.transport.choice import transport_to
 from greenroom.actors.channels.transport.transport import HttpResponse
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.entries import Prompt
-from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
 _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
@@ -26,6 +31,15 @@ _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
     "ollama": OllamaAdapter,
     "openai-completions": OpenAIAdapter,
 }
+
+_EMBEDDINGS: dict[str, Callable[[ProviderSettings], EmbeddingAdapter]] = {
+    "ollama": OllamaEmbeddings,
+    "openai-completions": OpenAIEmbeddings,
+}
+"""The APIs that have embeddings."""
+
+_MOST_EMBEDDED = 256 * 1024 * 1024
+"""Bytes of an answer with embeddings."""
 
 _REQUEST_IDS = ("x-request-id", "request-id")
 
@@ -39,6 +53,8 @@ class HttpChannel:
     def __init__(self, settings: ProviderSettings) -> None:
         self._provider = settings.id
         self._adapter = _ADAPTERS[settings.api](settings)
+        embeddings = _EMBEDDINGS.get(settings.api)
+        self._embeddings = None if embeddings is None else embeddings(settings)
         self._transport = transport_to(settings.base_url, settings.id, settings.limits)
 
     @asynccontextmanager
@@ -46,16 +62,49 @@ class HttpChannel:
         """Send `prompt`; the context is entered once the upstream has accepted it."""
         request = self._adapter.request(prompt)
         async with self._transport.open(request) as response:
-            encoding = response.headers.get("content-encoding", "identity")
-            if not 200 <= response.status < 300:
-                body = await response.read_error() if encoding == "identity" else b""
-                raise TurnFailed(self._adapter.failure(response.status, response.headers, body))
-            if encoding != "identity":
-                what = sentence(self._provider, f"sent '{encoding}', which we did not accept")
-                raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
-            ids = (response.headers.get(name) for name in _REQUEST_IDS)
-            notes = Notes(request.dropped, next(filter(None, ids), None))
+            notes = await self._accepted(request, response)
             yield _Batches(response, self._adapter.decoder(prompt), notes)
+
+    async def embed(self, wanted: Embedding) -> Embedded:
+        """Return the vectors that `wanted` asks for."""
+        if self._embeddings is None:
+            raise TurnFailed.of(
+                FailureKind.INVALID_REQUEST,
+                f"The provider '{self._provider}' speaks an API that has no embeddings; name a model of "
+                "another one.",
+                param="model",
+                code="unsupported_value",
+            )
+        request = self._embeddings.request(wanted)
+        body = bytearray()
+        async with self._transport.open(request) as response:
+            notes = await self._accepted(request, response)
+            while data := await response.read():
+                body += data
+                if len(body) > _MOST_EMBEDDED:
+                    what = sentence(self._provider, f"sent more than {_MOST_EMBEDDED} bytes")
+                    raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
+        embedded = self._embeddings.read(bytes(body), wanted)
+        return msgspec.structs.replace(embedded, notes=notes)
+
+    async def _accepted(self, request: HttpRequest, response: HttpResponse) -> Notes:
+        """Return what is to be known of a call that the upstream has accepted, else raise."""
+        encoding = response.headers.get("content-encoding", "identity")
+        if not 200 <= response.status < 300:
+            raise TurnFailed(await self._failure(response, encoding))
+        if encoding != "identity":
+            what = sentence(self._provider, f"sent '{encoding}', which we did not accept")
+            raise TurnFailed.of(FailureKind.UPSTREAM_ERROR, what)
+        ids = (response.headers.get(name) for name in _REQUEST_IDS)
+        limits = rate_limits(response.headers)
+        return Notes(request.dropped, next(filter(None, ids), None), limits)
+
+    async def _failure(self, response: HttpResponse, encoding: str) -> Failure:
+        body = await response.read_error() if encoding == "identity" else b""
+        failure = self._adapter.failure(response.status, response.headers, body)
+        if failure.kind is not FailureKind.UPSTREAM_RATE_LIMITED:
+            return failure
+        return msgspec.structs.replace(failure, limits=rate_limits(response.headers))
 
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""

@@ -4,33 +4,67 @@ It is the embedded default, and of use in tests: its silences follow trio's cloc
 one they take no time.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from types import TracebackType
 
+import msgspec
 import trio
 
-from greenroom.actors.channels.channel import Deltas, Reading
+from greenroom.actors.channels.channel import Deltas, Notes, Reading
+from greenroom.actors.channels.embedding import Embedded, Embedding
+from greenroom.actors.channels.loose import items
 from greenroom.actors.channels.script import Pause, Step, perform
-from greenroom.actors.entries import Prompt
-from greenroom.actors.failure import Failure, TurnFailed
+from greenroom.actors.entries import Prompt, Sampling
+from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+
+_DIMENSIONS = 8
+"""Of an embedding, where none are asked for."""
+
+_HONOURED = {"max_tokens", "choices", "top_logprobs"}
 
 
 class ScriptedChannel:
     """Performs `script.perform`; see there for what it understands."""
 
     def open(self, prompt: Prompt) -> "Performance":
-        """Begin a performance; what comes before its first word happens on entering."""
-        return Performance(perform(prompt))
+        """Begin a performance; what comes before its first word happens on entering.
+
+        Raises `TurnFailed` (INVALID_REQUEST), naming the field, for what no script can give.
+        """
+        _refuse_impossible(prompt)
+        return Performance(perform(prompt), _dropped(prompt))
+
+    async def embed(self, wanted: Embedding) -> Embedded:
+        """Return vectors that have nothing of a meaning, but the same for the same input."""
+        await trio.lowlevel.checkpoint()
+        vectors = tuple(_vector(item, wanted.dimensions or _DIMENSIONS) for item in wanted.inputs)
+        tokens = sum(len(item.split() if isinstance(item, str) else item) for item in wanted.inputs)
+        return Embedded(vectors, tokens, Notes(tuple(sorted(wanted.extra))))
 
     async def aclose(self) -> None:
         """Do nothing: a performance holds no resource."""
         await trio.lowlevel.checkpoint()
 
 
+def _vector(item: str | Sequence[int], dimensions: int) -> bytes:
+    """Return a vector of length 1."""
+    seed = msgspec.json.encode(item)
+    numbers = [
+        int.from_bytes(blake2b(seed, digest_size=4, salt=at.to_bytes(4, "big")).digest(), "big")
+        for at in range(dimensions)
+    ]
+    floats = [number / 2**31 - 1 for number in numbers]
+    length = math.hypot(*floats) or 1.0
+    return msgspec.json.encode([number / length for number in floats])
+
+
 class Performance(Reading):
     """One answer, played step by step."""
 
-    def __init__(self, steps: Iterator[Step]) -> None:
+    def __init__(self, steps: Iterator[Step], dropped: tuple[str, ...] = ()) -> None:
+        self.notes = Notes(dropped)
         self._steps = steps
         self._first: Deltas | None = None
 
@@ -64,3 +98,31 @@ class Performance(Reading):
                     await trio.lowlevel.checkpoint()
                     return step
         return None
+
+
+def _refuse_impossible(prompt: Prompt) -> None:
+    if prompt.sampling.choices != 1:
+        raise _unsupported("n", "`n` must be 1: a script gives one answer.")
+    if prompt.sampling.top_logprobs is not None:
+        raise _unsupported("logprobs", "`logprobs` is not supported: a script has no likelihoods.")
+    modalities: object = msgspec.json.decode(prompt.extra.get("modalities", b"null"))
+    if "audio" in items(modalities):
+        raise _unsupported("modalities", "`modalities` must be text alone: a script is text.")
+
+
+def _unsupported(param: str, message: str) -> TurnFailed:
+    return TurnFailed.of(
+        FailureKind.INVALID_REQUEST, message, param=param, code="unsupported_value"
+    )
+
+
+def _dropped(prompt: Prompt) -> tuple[str, ...]:
+    """Return the fields that a script does not look at."""
+    sampling = [
+        name
+        for name in Sampling.__struct_fields__
+        if name not in _HONOURED and getattr(prompt.sampling, name) not in {None, ()}
+    ]
+    extra = [name for name, raw in prompt.extra.items() if raw != b"null"]
+    parallel = [] if prompt.parallel_tool_calls is None else ["parallel_tool_calls"]
+    return (*sampling, *parallel, *sorted(set(extra) - {"modalities"}))

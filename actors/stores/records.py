@@ -72,7 +72,8 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     `fingerprint` is of its request's body and credential, `idempotency` its client's own key. `model` is
     the client's spelling and `created` the Unix seconds of its answer, as every replay tells them. The
     turn keeps the transcript's entries up to `keep_to` (a number, None for all) and adds `added`.
-    `request` is what the API that it came in by wants to know of it later, and nobody else reads.
+    `request` is what the API that it came in by wants to know of it later, and nobody else reads. `steps`
+    are what it has said and done so far, while it is open; at its end they are among its entries.
     """
 
     id: str
@@ -85,6 +86,8 @@ class AcceptedTurn(msgspec.Struct, frozen=True):
     keep_to: int | None
     added: tuple[TranscriptEntry, ...]
     request: bytes | None = None
+    steps: tuple[TranscriptEntry, ...] = ()
+    metadata: dict[str, str] = {}
 
 
 class TurnEnd(msgspec.Struct, frozen=True):

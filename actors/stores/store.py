@@ -11,11 +11,13 @@ its end one and then each of its entries; a summary, a reset, an annotation and 
 of a fork go on from the `head` that it was forked at. Times are Unix seconds.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.answered import TurnPage, TurnQuery
+from greenroom.actors.stores.errands import Errands
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -66,6 +68,11 @@ class Store(Protocol):
     whatever the session is like, is a mistake of the caller's: `ValueError`, and nothing was done.
     """
 
+    @property
+    def errands(self) -> Errands:
+        """What its sessions wait for."""
+        ...
+
     async def load(self, name: SessionName) -> SessionState | None:
         """Read what waking a session needs; None if there is none."""
         ...
@@ -87,6 +94,16 @@ class Store(Protocol):
         Raises:
             SourceMissing: there is nothing to be forked from.
             ValueError: a fork of a session that exists, or the session has had a turn of this id.
+        """
+        ...
+
+    async def step(self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]) -> None:
+        """Keep what an open turn has done, behind what it had done before, for its end after a crash.
+
+        It proves no fence: whoever owns the session next ends the turn, and then there are no more steps.
+
+        Raises:
+            ValueError: the session has no such turn, or it has ended.
         """
         ...
 
@@ -177,6 +194,21 @@ class Store(Protocol):
 
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         """Find a turn by its id alone, with its deltas; a session goes before its restored copies."""
+        ...
+
+    async def turns(self, query: TurnQuery) -> TurnPage:
+        """Read a page of finished turns, with their deltas; of a turn and its restored copies, the turn.
+
+        Raises:
+            ValueError: `after` is no turn, or `limit` is below 1.
+        """
+        ...
+
+    async def label(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        """Give a turn other metadata; return whether there is such a turn.
+
+        It is no append: the session's owner is not asked, and its fence stays.
+        """
         ...
 
     async def until(self, name: SessionName, turn: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The command line: `serve`, `agent`, `sessions`, `store`, `config`. Thin: arguments in, one call out.
+"""The command line: thin, arguments in and one call out.
 
 A user's mistake is one line on standard error and exit status 2; what was asked and failed is status 1.
 """
@@ -13,8 +13,10 @@ import trio
 
 from greenroom.actors.stores.store import CannotOpen
 from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
+from greenroom.http.cli.errands import errands
 from greenroom.http.cli.options import CONFIG_HELP, STORE_HELP, http_url, load_configuration
 from greenroom.http.cli.problem import Problem
+from greenroom.http.cli.program import with_program
 from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.cli.sessions import sessions
 from greenroom.http.cli.store import store
@@ -30,6 +32,7 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("program", required=False)
 @click.option("--config", "path", metavar="FILE", help=CONFIG_HELP)
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 picks a free one."
@@ -42,8 +45,16 @@ def cli() -> None:
     metavar="SECONDS",
     help="Start beside a gateway that is about to stop: share its port, and wait for its store.",
 )
-def serve(path: str | None, port: int | None, file: str | None, patience: float | None) -> None:
-    """Run the gateway until SIGINT or SIGTERM; SIGHUP reloads its secret and its certificate.
+def serve(
+    program: str | None,
+    path: str | None,
+    port: int | None,
+    file: str | None,
+    patience: float | None,
+) -> None:
+    """Run the gateway until SIGINT or SIGTERM, with the agents of PROGRAM, a Python file.
+
+    SIGHUP reloads its secret and its certificate.
 
     Without a configuration file it starts on an embedded default: loopback only, a generated token,
     a scripted model that needs no key, and sessions in memory.
@@ -52,6 +63,8 @@ def serve(path: str | None, port: int | None, file: str | None, patience: float 
     configuration = read()
     if patience is not None and configuration.store is None:
         raise Problem("there is no store to wait for; name one with --store", 2)
+    if program is not None:
+        configuration = with_program(configuration, program)
     try:
         if not trio.run(serve_until_signalled, configuration, read, patience):
             raise KeyboardInterrupt
@@ -122,6 +135,7 @@ def check(path: str | None) -> None:
     )
 
 
+cli.add_command(errands)
 cli.add_command(sessions)
 cli.add_command(store)
 

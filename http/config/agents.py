@@ -8,6 +8,14 @@ from typing import NamedTuple
 from greenroom.actors.draft import Shortening
 from greenroom.actors.settings import AgentSettings, ProviderSettings
 from greenroom.http.config import schema
+from greenroom.http.config.acting import (
+    Places,
+    bounds_of,
+    check_asked,
+    instructions_of,
+    policy_of,
+    sampling_of,
+)
 from greenroom.http.config.findings import Findings
 from greenroom.http.config.nodes import KeyPath
 from greenroom.http.config.providers import SCRIPTED
@@ -21,10 +29,12 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class Household(NamedTuple):
-    """The agents, and the id of the default one among them."""
+    """The agents, the id of the default one, what others would have, and whether any is named."""
 
     agents: tuple[AgentSettings, ...]
     default: str
+    defaults: AgentSettings
+    names_agents: bool
 
 
 class _Entry(NamedTuple):
@@ -35,7 +45,10 @@ class _Entry(NamedTuple):
 
 
 def resolve_agents(
-    agents: schema.Agents, providers: tuple[ProviderSettings, ...], findings: Findings
+    agents: schema.Agents,
+    providers: tuple[ProviderSettings, ...],
+    places: Places,
+    findings: Findings,
 ) -> Household:
     """Return the agents with their models; ids come out in lower case."""
     known = {provider.id: provider for provider in providers}
@@ -44,16 +57,31 @@ def resolve_agents(
         id=MAIN,
         model=models.primary or _first_model(providers),
         fallbacks=models.fallbacks or (),
-        instructions=agents.defaults.instructions,
+        instructions=instructions_of(agents.defaults, _DEFAULTS, places, findings),
         time_limit=agents.defaults.timeout_seconds or math.inf,
         shortening=_shortening(agents.defaults.window, findings),
+        bounds=bounds_of(agents.defaults.limits),
+        tools=policy_of(agents.defaults.tools),
+        sampling=sampling_of(agents.defaults.sampling),
+        approval_expires=agents.defaults.approval_hours * 3600,
+        reminds=agents.defaults.reminders,
+        asks=_lower(agents.defaults.asks),
+        ask_seconds=agents.defaults.ask_seconds,
     )
     entries = tuple(_entries(agents, findings))
     _check_ids(entries, findings)
-    return Household(
-        tuple(_agent(entry, defaults, known, findings) for entry in entries) or (defaults,),
-        _default(entries, findings),
-    )
+    found = tuple(_agent(entry, defaults, known, places, findings) for entry in entries)
+    check_asked(found or (defaults,), _paths_of_asks(entries), findings)
+    return Household(found or (defaults,), _default(entries, findings), defaults, bool(found))
+
+
+def _lower(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
+def _paths_of_asks(entries: "tuple[_Entry, ...]") -> dict[str, KeyPath]:
+    """Return where the agents stand that say themselves whom they may ask."""
+    return {entry.id: entry.path for entry in entries if entry.agent.asks is not None}
 
 
 def _entries(agents: schema.Agents, findings: Findings) -> Iterator[_Entry]:
@@ -99,9 +127,14 @@ def _agent(
     entry: _Entry,
     defaults: AgentSettings,
     known: Known,
+    places: Places,
     findings: Findings,
 ) -> AgentSettings:
     agent = entry.agent
+    asks = defaults.asks if agent.asks is None else _lower(agent.asks)
+    if agent.asks is None:
+        asks = tuple(other for other in asks if other != entry.id)
+    hours = agent.approval_hours
     time_limit = defaults.time_limit
     if agent.timeout_seconds is not None:
         time_limit = agent.timeout_seconds or math.inf
@@ -111,9 +144,16 @@ def _agent(
         model=models.primary or defaults.model,
         fallbacks=defaults.fallbacks if models.fallbacks is None else models.fallbacks,
         name=agent.name,
-        instructions=defaults.instructions if agent.instructions is None else agent.instructions,
+        instructions=instructions_of(agent, entry.path, places, findings, defaults.instructions),
         time_limit=time_limit,
         shortening=defaults.shortening,
+        bounds=defaults.bounds if agent.limits is None else bounds_of(agent.limits),
+        tools=defaults.tools if agent.tools is None else policy_of(agent.tools),
+        sampling=defaults.sampling if agent.sampling is None else sampling_of(agent.sampling),
+        approval_expires=defaults.approval_expires if hours is None else hours * 3600,
+        reminds=defaults.reminds if agent.reminders is None else agent.reminders,
+        asks=asks,
+        ask_seconds=agent.ask_seconds or defaults.ask_seconds,
     )
 
 

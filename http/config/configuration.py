@@ -83,13 +83,30 @@ class Tls(msgspec.Struct, frozen=True):
 Http1 = Literal["httptools", "h11"]
 
 
+class ImageLimits(msgspec.Struct, frozen=True):
+    """Whether and how images are fetched that a request names by URL.
+
+    They are only where `allow_url` says so, from hosts of `url_allowlist` if it has any (a name, or
+    `*.` and a domain), at most `max_urls` a request, with `max_bytes` and `timeout` for all together.
+    """
+
+    allow_url: bool = False
+    url_allowlist: tuple[str, ...] = ()
+    max_urls: int = 8
+    max_bytes: int = 10 * 1024 * 1024
+    max_redirects: int = 3
+    timeout: float = 10.0
+    allowed_types: tuple[str, ...] = ("image/jpeg", "image/png", "image/gif", "image/webp")
+
+
 class Gateway(msgspec.Struct, frozen=True):
     """Where and how HTTP is served.
 
     `host` is an IP address; port 0 lets the system choose. `chat_completions` switches the
-    endpoint; with `session_from_user`, a request's `user` makes its session. `hosts` are names that
-    the gateway answers for, beside its own; `cors` the origins whose pages may call it. `http1` says
-    whose HTTP/1.1 is spoken.
+    endpoint; with `session_from_user`, a request's `user` makes its session. `responses` and
+    `responses_from_user` are the same for responses, and the former for conversations, too.
+    `hosts` are names that the gateway answers for, beside its own; `cors` the origins whose pages may
+    call it. `http1` says whose HTTP/1.1 is spoken.
     """
 
     host: str
@@ -103,6 +120,9 @@ class Gateway(msgspec.Struct, frozen=True):
     cors: tuple[str, ...] = ()
     http1: Http1 = "httptools"
     tls: Tls | None = None
+    responses: bool = False
+    responses_from_user: bool = True
+    images: ImageLimits = ImageLimits()
 
 
 LogLevel = Literal["silent", "fatal", "error", "warn", "info", "debug", "trace"]

@@ -27,7 +27,7 @@ GATEWAY = _names("""
 GATEWAY_AUTH = _names("allowTailscale identityScopes scopes trustedProxy")
 GATEWAY_TLS = _names("autoGenerate caPath")
 GATEWAY_HTTP = frozenset({"securityHeaders"})
-CHAT_COMPLETIONS = _names("images maxBodyBytes maxImageParts maxTotalImageBytes")
+CHAT_COMPLETIONS = _names("maxBodyBytes maxImageParts maxTotalImageBytes")
 RESPONSES = _names("files images maxBodyBytes maxUrlParts")
 
 MODELS = _names("""
@@ -64,8 +64,10 @@ AGENT_DEFAULTS = _AGENT | _names("""
 """)
 AGENT = _AGENT | _names("""
     agentDir description groupChat identity memory plugins runtime skillsLimits
-    statusUpdates tools tts
+    statusUpdates tts
 """)
+
+TOOLS = _names("alsoAllow byProvider elevated exec fs loopDetection profile sandbox")
 
 LOGGING = _names("audit consoleLevel file maxFileBytes redactPatterns redactSensitive")
 

@@ -21,7 +21,10 @@ MAX_BYTES = 1024 * 1024
 _EMBEDDED = schema.File(
     gateway=schema.Gateway(
         http=schema.Http(
-            endpoints=schema.Endpoints(chat_completions=schema.ChatCompletions(enabled=True))
+            endpoints=schema.Endpoints(
+                chat_completions=schema.ChatCompletions(enabled=True),
+                responses=schema.Responses(enabled=True),
+            )
         )
     )
 )

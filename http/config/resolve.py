@@ -5,12 +5,14 @@ from pathlib import Path
 
 from greenroom.actors.settings import HouseSettings
 from greenroom.http.config import schema
+from greenroom.http.config.acting import Places
 from greenroom.http.config.agents import resolve_agents
 from greenroom.http.config.authentication import resolve_auth
 from greenroom.http.config.configuration import (
     Configuration,
     FailureLimits,
     Gateway,
+    ImageLimits,
     LogFormat,
     Logging,
 )
@@ -48,7 +50,7 @@ def resolve(
     folder.
     """
     gateway = _gateway(file.gateway, source, port, environ, home, findings)
-    house = _house(file, environ, findings)
+    house = _house(file, Places(source, home), environ, findings)
     store = resolve_store(file.store, source, environ, home, findings)
     logging = _logging(file.logging, findings)
     return Configuration(
@@ -71,8 +73,7 @@ def _gateway(
 ) -> Gateway:
     host = resolve_host(gateway, findings)
     http, failures = gateway.http, gateway.auth.rate_limit
-    if http.endpoints.responses.enabled:
-        findings.ignore(("gateway", "http", "endpoints", "responses", "enabled"))
+    images = http.endpoints.chat_completions.images
     auth = resolve_auth(gateway.auth, host, source, environ, home, findings)
     return Gateway(
         host=host,
@@ -86,17 +87,30 @@ def _gateway(
         ),
         chat_completions=http.endpoints.chat_completions.enabled,
         session_from_user=http.endpoints.chat_completions.session_from_user,
+        responses=http.endpoints.responses.enabled,
+        responses_from_user=http.endpoints.responses.session_from_user,
         limits=resolve_limits(http.limits),
         hosts=resolve_hosts(http.hosts, findings),
         cors=resolve_origins(http.cors.origins, auth, findings),
         http1=http.http1,
         tls=resolve_tls(gateway.tls, source, home, findings),
+        images=ImageLimits(
+            allow_url=images.allow_url,
+            url_allowlist=images.url_allowlist,
+            max_urls=images.max_urls,
+            max_bytes=images.max_bytes,
+            max_redirects=images.max_redirects,
+            timeout=images.timeout_ms / 1000,
+            allowed_types=images.allowed_mimes,
+        ),
     )
 
 
-def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) -> HouseSettings:
+def _house(
+    file: schema.File, places: Places, environ: Mapping[str, str], findings: Findings
+) -> HouseSettings:
     providers = resolve_providers(file.models.providers, environ, findings)
-    household = resolve_agents(file.agents, providers, findings)
+    household = resolve_agents(file.agents, providers, places, findings)
     return HouseSettings(
         agents=household.agents,
         default_agent=household.default,
@@ -105,6 +119,8 @@ def _house(file: schema.File, environ: Mapping[str, str], findings: Findings) ->
         retention=resolve_retention(file.sessions.retention),
         names=resolve_names(file.models, providers, findings),
         patience=file.models.patience_seconds,
+        agent_defaults=household.defaults,
+        names_agents=household.names_agents,
     )
 
 

@@ -25,6 +25,7 @@ from greenroom.http.config.configuration import (
     FailureLimits,
     Http1,
     HttpLimits,
+    ImageLimits,
     LogFormat,
     LogLevel,
 )
@@ -44,6 +45,7 @@ Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1)]
 
 _FAILURES = FailureLimits()
+_IMAGES = ImageLimits()
 _LIMITS = HttpLimits()
 _TIMES = TimeLimits()
 _SESSIONS = SessionLimits()
@@ -83,19 +85,33 @@ class Auth(Section, frozen=True):
     rate_limit: RateLimit = RateLimit()
 
 
+class Images(Section, frozen=True):
+    """`gateway.http.endpoints.chatCompletions.images`: of images that a request names by URL."""
+
+    allow_url: bool = _IMAGES.allow_url
+    url_allowlist: tuple[Name, ...] = _IMAGES.url_allowlist
+    max_urls: Count = _IMAGES.max_urls
+    max_bytes: Bytes = _IMAGES.max_bytes
+    max_redirects: CountFromZero = _IMAGES.max_redirects
+    timeout_ms: Milliseconds = _IMAGES.timeout * 1000
+    allowed_mimes: tuple[Name, ...] = _IMAGES.allowed_types
+
+
 class ChatCompletions(Section, frozen=True):
     """`gateway.http.endpoints.chatCompletions`."""
 
     ignores = ignored.CHAT_COMPLETIONS
     enabled: bool = False
     session_from_user: bool = True
+    images: Images = Images()
 
 
 class Responses(Section, frozen=True):
-    """`gateway.http.endpoints.responses`, which is not served yet."""
+    """`gateway.http.endpoints.responses`, which conversations belong to."""
 
     ignores = ignored.RESPONSES
     enabled: bool = False
+    session_from_user: bool = True
 
 
 class Endpoints(Section, frozen=True):
@@ -252,14 +268,47 @@ class Window(Section, frozen=True):
     summary_tokens: Count = _SHORTENING.tokens
 
 
+class Tools(Section, frozen=True):
+    """`agents.*.tools`: which tools an agent has, by patterns of their names."""
+
+    ignores = ignored.TOOLS
+    allow: tuple[Name, ...] = _AGENT.tools.allow
+    deny: tuple[Name, ...] = ()
+    approve: tuple[Name, ...] = ()
+
+
+class TurnLimits(Section, frozen=True):
+    """`agents.*.limits`: how far one turn may go."""
+
+    steps: Count = _AGENT.bounds.steps
+    tokens: Count | None = None
+    cost: Price | None = None
+
+
+class SamplingSection(Section, frozen=True):
+    """`agents.*.sampling`: what a request that says nothing else has."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    max_tokens: Count | None = None
+
+
 class AgentDefaults(Section, frozen=True):
     """`agents.defaults`; a time of 0 is no limit."""
 
     ignores = ignored.AGENT_DEFAULTS
     model: str | ModelChoice | None = None
     instructions: str | None = None
+    instructions_file: Name | None = None
     timeout_seconds: SecondsOrForever = _AGENT.time_limit
     window: Window = Window()
+    tools: Tools = Tools()
+    limits: TurnLimits = TurnLimits()
+    sampling: SamplingSection = SamplingSection()
+    approval_hours: Annotated[float, msgspec.Meta(gt=0)] = _AGENT.approval_expires / 3600
+    asks: tuple[Name, ...] = ()
+    ask_seconds: Seconds = _AGENT.ask_seconds
+    reminders: bool = False
 
 
 class Agent(Section, frozen=True):
@@ -270,7 +319,15 @@ class Agent(Section, frozen=True):
     name: Name | None = None
     model: str | ModelChoice | None = None
     instructions: str | None = None
+    instructions_file: Name | None = None
     timeout_seconds: SecondsOrForever | None = None
+    tools: Tools | None = None
+    limits: TurnLimits | None = None
+    sampling: SamplingSection | None = None
+    approval_hours: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    asks: tuple[Name, ...] | None = None
+    ask_seconds: Seconds | None = None
+    reminders: bool | None = None
 
 
 class ListedAgent(Agent, frozen=True, kw_only=True):

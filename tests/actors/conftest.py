@@ -16,6 +16,7 @@ import structlog
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from greenroom.actors.acting import Equipment
 from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
@@ -35,23 +36,30 @@ from greenroom.actors.entries import (
     Entry,
     Prompt,
     SystemEntry,
+    Tool,
     ToolCall,
     ToolEntry,
     TranscriptEntry,
     UserEntry,
 )
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
+from greenroom.actors.kit import NO_KIT, Kit
 from greenroom.actors.lifetime import Lifetime
 from greenroom.actors.provider import Lease, Provider, ProviderMessage
 from greenroom.actors.settings import (
     AgentSettings,
+    Bounds,
     Cooldown,
     ProviderSettings,
     Retry,
     SessionLimits,
 )
+from greenroom.actors.stores.errands import Errand
+from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.tools.tool import InnerTool
+from greenroom.actors.tools.toolbox import Toolbox, ToolPolicy
 from greenroom.actors.transcript import Plan, Sent, Transcript
 from greenroom.actors.turn import (
     Progress,
@@ -61,6 +69,7 @@ from greenroom.actors.turn import (
     TurnEnded,
     TurnEvent,
     TurnRequest,
+    TurnStarted,
 )
 from greenroom.actors.window import Estimate, measured
 from greenroom.runtime import Ref, System
@@ -274,6 +283,9 @@ ANYBODY = Sender()
 HERE = Route("here", "m")
 """The model of every stage."""
 
+ALL_TOOLS = ToolPolicy()
+FAR = Bounds()
+
 PATIENCE_S = math.inf
 """How long a first word may take."""
 
@@ -285,9 +297,17 @@ def turn_of(
     streamed: bool = True,
     once: bool = False,
     sender: Sender = ANYBODY,
+    tools: Sequence[Tool] = (),
 ) -> TurnRequest:
     return TurnRequest(
-        id_, HERE, entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+        id_,
+        HERE,
+        entries,
+        ephemeral=ephemeral,
+        once=once,
+        streamed=streamed,
+        sender=sender,
+        tools=tuple(tools),
     )
 
 
@@ -305,6 +325,41 @@ def draft_of(prompt: Prompt) -> Draft:
         estimate=Estimate(),
         shortening=Shortening(),
     )
+
+
+class TheseTools:
+    """A host of some tools."""
+
+    def __init__(self, tools: Sequence[InnerTool]) -> None:
+        self._tools = tools
+
+    def tools(self) -> Sequence[InnerTool]:
+        return self._tools
+
+
+async def keep_nothing(_: Sequence[TranscriptEntry]) -> None:
+    """Have no journal."""
+
+
+async def ask_nobody(_: ToolCall) -> Errand:
+    """Have no person to ask."""
+    raise AssertionError
+
+
+NO_TOOLS = Equipment(
+    SessionName("main", "k"), Toolbox(), NO_KIT, Bounds(), keep_nothing, ask_nobody
+)
+
+
+def untimed(event: TurnEvent) -> TurnEvent:
+    """An event without the times of its turn, of which no two are the same."""
+    match event:
+        case TurnStarted():
+            return msgspec.structs.replace(event, called=None)
+        case TurnEnded():
+            return msgspec.structs.replace(event, answered=None)
+        case _:
+            return event
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -345,12 +400,19 @@ class Stage:
         streamed: bool = True,
         once: bool = False,
         sender: Sender = ANYBODY,
+        tools: Sequence[Tool] = (),
     ) -> OpenStream[TurnEvent]:
         """A turn's stream, to be entered."""
         self.turns += 1
         id_ = f"t{self.turns}"
         turn = turn_of(
-            id_, *entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+            id_,
+            *entries,
+            ephemeral=ephemeral,
+            once=once,
+            streamed=streamed,
+            sender=sender,
+            tools=tools,
         )
         sessions = self.host.passing if ephemeral else self.host.sessions
         return sessions.address(key).stream(Submit(turn))
@@ -363,16 +425,23 @@ class Stage:
         streamed: bool = True,
         once: bool = False,
         sender: Sender = ANYBODY,
+        tools: Sequence[Tool] = (),
     ) -> Outcome:
         """A whole turn."""
         events: list[TurnEvent] = []
         stream_of = self.open(
-            key, *entries, ephemeral=ephemeral, once=once, streamed=streamed, sender=sender
+            key,
+            *entries,
+            ephemeral=ephemeral,
+            once=once,
+            streamed=streamed,
+            sender=sender,
+            tools=tools,
         )
         try:
             async with stream_of as stream:
                 async for event in stream:
-                    events.append(event)  # noqa: PERF401 - those before a failure count, too
+                    events.append(untimed(event))  # noqa: PERF401 - those before a failure count, too
         except TurnFailed as failed:
             return Outcome(tuple(events), failed.failure)
         return Outcome(tuple(events), None)
@@ -403,6 +472,10 @@ async def set_stage(
     lifetime: Lifetime = NO_END,
     window: int | None = None,
     first_turn: int = 1,
+    tools: Sequence[InnerTool] = (),
+    kit: Kit | None = None,
+    policy: ToolPolicy = ALL_TOOLS,
+    bounds: Bounds = FAR,
 ) -> Stage:
     """Start a provider of `channel` and an agent that uses it."""
     settings = ProviderSettings(
@@ -414,10 +487,23 @@ async def set_stage(
         cooldown=Cooldown(failures=0),
     )
     provider = await system.spawn(Provider(settings, lambda _: channel, Random(1)), "provider")
-    agent = AgentSettings("main", str(HERE), instructions=instructions, time_limit=time_limit)
+    agent = AgentSettings(
+        "main",
+        str(HERE),
+        instructions=instructions,
+        time_limit=time_limit,
+        tools=policy,
+        bounds=bounds,
+    )
     upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
     windows = {} if window is None else {HERE: window}
-    surroundings = Surroundings(upstreams, store or a_store(), trio.current_time, windows)
+    surroundings = Surroundings(
+        upstreams,
+        store or a_store(),
+        trio.current_time,
+        windows,
+        {"main": kit or Kit((TheseTools(tools),))},
+    )
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
     rooms = Rooms(agent, limits, surroundings)
     stage = Stage(rooms, await system.spawn(Agent(agent, rooms), "agent"), provider)

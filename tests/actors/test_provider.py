@@ -160,6 +160,11 @@ async def test_past_the_bound_on_waiting_it_is_busy() -> None:
             "Provider 'up' has 2 calls under way and 1 waiting. Try again later.",
             code="provider_busy",
             retry_after=RETRY_AFTER_S,
+            limits={
+                "limit-requests": "3",
+                "remaining-requests": "0",
+                "reset-requests": "1s",
+            },
         )
         crowd.dismiss()
 

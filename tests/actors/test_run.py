@@ -27,6 +27,7 @@ from greenroom.runtime import Crashed, Ending, Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
 from tests.actors.conftest import (
     HERE,
+    NO_TOOLS,
     PATIENCE_S,
     PlayedChannel,
     Step,
@@ -34,6 +35,7 @@ from tests.actors.conftest import (
     draft_of,
     has_a_free_permit,
     turn_of,
+    untimed,
     user,
     words,
 )
@@ -57,7 +59,15 @@ class Stand:
         upstreams = Upstreams({HERE.provider: self.provider}, PATIENCE_S, Random(1))
         self.recording.join(self.stream.port)
         turn, draft = turn_of("t1"), draft_of(PROMPT)
-        run = Run(turn, draft, upstreams, self.recording, self.stream.port, time_limit=time_limit)
+        run = Run(
+            turn,
+            draft,
+            upstreams,
+            self.recording,
+            self.stream.port,
+            NO_TOOLS,
+            time_limit=time_limit,
+        )
         ref = await system.spawn(run, "t1")
         ref.on_end(self._note)
         ref.tell(Begin())
@@ -72,7 +82,7 @@ class Stand:
     def events(self) -> list[TurnEvent]:
         events: list[TurnEvent] = []
         while (event := self.stream.receive_nowait()) is not None:
-            events.append(event)
+            events.append(untimed(event))
         return events
 
     def _note(self, ending: Ending) -> None:
@@ -113,7 +123,7 @@ async def test_the_start_is_told_once_the_model_has_begun(autojump_clock: MockCl
     async with a_system() as system:
         stand = await a_stand(system, 5.0, (TextDelta("a"),), 5.0, *words("b"))
         await stand.begin(system)
-        assert await anext(stand.stream) == STARTED
+        assert untimed(await anext(stand.stream)) == STARTED
         assert trio.current_time() == 5
 
 

@@ -28,7 +28,16 @@ from greenroom.actors.turn import (
 )
 from greenroom.runtime import Finished, Ref, System
 from greenroom.runtime.reply import ReplyStream
-from tests.actors.conftest import PlayedChannel, Step, a_system, draft_of, user, words
+from tests.actors.conftest import (
+    NO_TOOLS,
+    PlayedChannel,
+    Step,
+    a_system,
+    draft_of,
+    untimed,
+    user,
+    words,
+)
 
 PROMPT = Prompt("?", (user("Hello"),))
 FIRST, SECOND = Route("first", "m"), Route("second", "n")
@@ -65,7 +74,9 @@ class Stand:
         recording = Recording(OnDisconnect.CANCEL)
         recording.join(stream.port)
         turn = TurnRequest("t", FIRST, (), fallbacks)
-        run = Run(turn, draft_of(PROMPT), upstreams, recording, stream.port, time_limit=600)
+        run = Run(
+            turn, draft_of(PROMPT), upstreams, recording, stream.port, NO_TOOLS, time_limit=600
+        )
         ref = await self._system.spawn(run, f"run {self._runs}")
         results: list[RunResult] = []
 
@@ -82,7 +93,7 @@ class Stand:
         await ref.stopped()
         events: list[TurnEvent] = []
         while leave_after is None and (event := stream.receive_nowait()) is not None:
-            events.append(event)
+            events.append(untimed(event))
         return Result(results[0], recording), events
 
 

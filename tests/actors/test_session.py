@@ -125,6 +125,11 @@ async def test_past_the_bound_on_waiting_a_turn_is_refused_and_the_session_named
                 "Session 'Ann's' has 2 turns waiting, which is its limit. Try again later.",
                 code="session_queue_full",
                 retry_after=1.0,
+                limits={
+                    "limit-requests": "2",
+                    "remaining-requests": "0",
+                    "reset-requests": "1s",
+                },
             ),
         )
         assert trio.current_time() == 0

@@ -383,3 +383,18 @@ def test_first_tries_are_bounded_and_those_of_another_session_are_not_meant() ->
     assert tries.since("l", Sender(b"\1")) == 0
     tries.note("k", Sender(b"\1", retry=True), 9)
     assert tries.since("k", Sender(b"\1")) == 6
+
+
+async def test_one_that_runs_again_takes_nothing_from_those_that_came_after_it() -> None:
+    channel = PlayedChannel(SLOW, words("B."), words("A."), words("C."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = await Reader(stage, "k", user("a"), sender=KEYED).join(nursery)
+        await trio.sleep(3)
+        reader.leave()
+        stage.host.sessions.activate("k").ref.kill()
+        assert (await stage.ask("k", user("b"))).text == "B."
+        assert (await stage.ask("k", user("a"), sender=KEYED)).text == "A."
+        await stage.ask("k", user("c"))
+    before = (user("a"), CUT, user("b"), said("B."), user("a"), said("A."))
+    assert channel.heard() == (*before, user("c"))

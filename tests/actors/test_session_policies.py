@@ -15,12 +15,14 @@ from tests.actors.conftest import (
     SLOW,
     PlayedChannel,
     Reader,
+    Step,
     a_system,
     said,
     set_stage,
     user,
     words,
 )
+from tests.actors.model import Model
 
 IN_VIRTUAL_TIME = True
 
@@ -179,3 +181,31 @@ async def test_a_turn_hears_how_many_were_before_it() -> None:
         readers = [await Reader(stage, "k", user(text)).join(nursery) for text in "abc"]
     started = [reader.outcome.events[0] for reader in readers if reader.outcome is not None]
     assert [getattr(event, "ahead", None) for event in started] == [0, 1, 2]
+
+
+async def test_a_turn_that_was_to_be_rolled_back_is_so_whoever_comes_then() -> None:
+    model = Model()
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, model)
+        await Reader(stage, "k", user("a clings")).join(nursery)
+        for text, policy in (("b quick", OnBusy.ROLLBACK), ("c quick", OnBusy.INTERRUPT)):
+            await Reader(stage, "k", user(text), sender=on_busy(policy)).join(nursery)
+    assert model.prompts[-1] == [user("b quick"), said("Said to b."), user("c quick")]
+
+
+@pytest.mark.parametrize("first", [SLOW, (10.0, *SLOW)], ids=["it has begun", "it has not"])
+async def test_one_that_was_ended_is_told_that_again_by_its_key(first: tuple[Step, ...]) -> None:
+    """Its text stands in the session, so it must not be said a second time."""
+    keyed = Sender(b"body", "my-key", on_disconnect=OnDisconnect.CONTINUE)
+    channel = PlayedChannel(first, words("Yes."))
+    async with a_system() as system, trio.open_nursery() as nursery:
+        stage = await set_stage(system, channel)
+        reader = Reader(stage, "k", user("a"), streamed=False, sender=keyed)
+        await reader.join(nursery)
+        await trio.sleep(3)
+        await stage.ask("k", user("b"), sender=on_busy(OnBusy.INTERRUPT))
+        again = await stage.ask("k", user("a"), streamed=False, sender=keyed)
+        assert again.failure == reader.failure
+        await stage.ask("k", user("c"))
+    cut = CUT if first is SLOW else AssistantEntry("", interrupted=True)
+    assert channel.heard() == (user("a"), cut, user("b"), said("Yes."), user("c"))

@@ -354,6 +354,7 @@ def closed_house() -> House:
     """A house that knows its names and answers nobody."""
     settings = house_settings()
     upstreams = Upstreams({}, settings.patience, Random(1))
-    nobody = Surroundings(upstreams, a_store(), trio.current_time)
+    store = a_store()
+    nobody = Surroundings(upstreams, store, trio.current_time)
     rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
-    return House(settings, rooms, (), (), a_store())
+    return House(settings, rooms, (), (), upstreams, store, nobody.agenda, trio.current_time)

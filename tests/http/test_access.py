@@ -63,7 +63,7 @@ async def test_an_error_is_told_by_its_code(body: object, status: int, error: st
         ("GET", "/ready", 200),
         ("GET", "/v1/models", 200),
         ("GET", "/v1/models/none", 404),
-        ("GET", "/v1/chat/completions", 405),
+        ("PUT", "/v1/chat/completions", 405),
         ("POST", "/health", 405),
         ("GET", "/nowhere", 404),
         ("GET", "/a\nb", 404),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from greenroom.actors.channels.openai.fields import FIELDS
 from greenroom.actors.entries import Sampling, UserEntry
 from greenroom.http.checks import Order, read_order
 from greenroom.http.errors import ApiError
@@ -77,10 +78,10 @@ def test_a_value_within_its_range_reaches_the_model(field: str, values: list[flo
         ("max_tokens", [0, -1, 2**63]),
         ("max_completion_tokens", [0, -1, 2**70]),
         ("seed", [-(2**63) - 1, 2**63]),
-        ("n", [0, 2, -1]),
+        ("n", [0, 129, -1]),
+        ("top_logprobs", [-1, 21, 3]),
         ("stop", ["", [""], ["a"] * 5, ["a", ""]]),
-        ("functions", [[], [{"name": "f"}]]),
-        ("function_call", ["auto"]),
+        ("function_call", ["required"]),
         ("stream_options", [{"include_usage": True}]),
     ],
 )
@@ -108,10 +109,27 @@ OTHER_TYPES: list[tuple[str, list[Any]]] = [
     ("max_tokens", ["5", 1.5, True]),
     ("max_completion_tokens", ["5", 1.5]),
     ("n", ["1", 1.5]),
+    ("logprobs", [1, "true"]),
+    ("top_logprobs", ["1", 1.5]),
+    ("modalities", ["text", {}]),
+    ("audio", ["alloy", []]),
+    ("reasoning_effort", [1, {}]),
+    ("store", ["true", 1]),
+    ("functions", [{}, "f"]),
     ("stop", [4, {}]),
     ("seed", ["1", 0.5]),
     ("tools", [{}, "f"]),
     ("parallel_tool_calls", ["true", 1]),
+    ("logit_bias", [[], "a"]),
+    ("verbosity", [1, []]),
+    ("prediction", ["text", []]),
+    ("service_tier", [1]),
+    ("safety_identifier", [{}]),
+    ("prompt_cache_key", [1]),
+    ("prompt_cache_options", ["explicit"]),
+    ("prompt_cache_retention", [24]),
+    ("moderation", ["omni"]),
+    ("web_search_options", [True]),
 ]
 
 
@@ -120,6 +138,11 @@ def test_a_value_of_another_type_is_refused_by_name(field: str, values: list[Any
     for value in values:
         error = refused(chat(**{field: value}))
         assert (error.status, error.body.param, error.body.code) == (400, field, "invalid_type")
+
+
+def test_a_bias_out_of_its_bounds_is_named_by_its_token() -> None:
+    assert refused(chat(logit_bias={"7": 101})).body.param == "logit_bias.7"
+    assert read(chat(logit_bias={"7": -100})).turn.extra == {"logit_bias": b'{"7": -100}'}
 
 
 def test_a_wrong_type_inside_of_a_field_is_named_by_its_path() -> None:
@@ -134,11 +157,7 @@ def test_a_number_that_is_none_is_refused(text: bytes) -> None:
 
 
 def test_null_is_absent() -> None:
-    fields = (
-        "stream", "stream_options", "temperature", "top_p", "frequency_penalty", "presence_penalty",
-        "max_tokens", "max_completion_tokens", "n", "stop", "seed", "tools", "tool_choice",
-        "parallel_tool_calls", "user", "functions", "function_call",
-    )  # fmt: skip
+    fields = FIELDS - {"model", "messages"}
     order = read(chat(**dict.fromkeys(fields)))
     assert order.turn.sampling == Sampling()
     assert order.selection.ephemeral
@@ -194,6 +213,36 @@ def test_usage_is_asked_for_in_a_stream() -> None:
     assert not read(chat(stream=True, stream_options={"include_obfuscation": True})).include_usage
 
 
+@pytest.mark.parametrize(
+    ("fields", "choices", "likelihoods"),
+    [
+        ({}, 1, None),
+        ({"n": 1, "logprobs": False, "top_logprobs": None}, 1, None),
+        ({"n": 5, "logprobs": True}, 5, 0),
+        ({"logprobs": True, "top_logprobs": 20}, 1, 20),
+    ],
+)
+def test_choices_and_likelihoods_reach_the_model(
+    fields: dict[str, object], choices: int, likelihoods: int | None
+) -> None:
+    sampling = read(chat(**fields)).turn.sampling
+    assert (sampling.choices, sampling.top_logprobs) == (choices, likelihoods)
+
+
+@pytest.mark.parametrize(
+    ("fields", "headers"),
+    [
+        ({"user": "ann"}, {}),
+        ({}, {"x-openclaw-session-key": "k"}),
+        ({}, {"idempotency-key": "k"}),
+    ],
+)
+def test_a_session_has_one_answer(fields: dict[str, Any], headers: dict[str, str]) -> None:
+    error = refused(chat(n=2, **fields), headers)
+    assert (error.status, error.body.param, error.body.code) == (400, "n", "unsupported_value")
+    assert read(chat(n=1, **fields), headers).turn.sampling.choices == 1
+
+
 # What is not ours
 
 
@@ -217,9 +266,14 @@ def test_a_known_field_is_not_passed_on_a_second_time() -> None:
     full = chat(
         stream=True, stream_options={"include_usage": True}, temperature=1, top_p=1, n=1,
         frequency_penalty=0, presence_penalty=0, max_tokens=1, max_completion_tokens=1, stop="a",
-        seed=1, tools=[tool], tool_choice="auto", parallel_tool_calls=True,
+        seed=1, tools=[tool], tool_choice="auto", parallel_tool_calls=True, logprobs=True,
+        top_logprobs=2, metadata={"a": "b"}, store=False,
     )  # fmt: skip
     assert read(full).turn.extra == {}
+
+
+def test_what_is_the_gateways_own_business_is_not_passed_on() -> None:
+    assert read(chat(store=False, metadata={"a": "b"})).turn.extra == {}
 
 
 def test_a_user_is_passed_on_where_it_is_a_string() -> None:
@@ -285,17 +339,34 @@ def test_a_session_from_a_user_can_be_switched_off() -> None:
     assert order.turn.extra == {"user": b'"ann"'}
 
 
+def schema_of(**fields: object) -> dict[str, object]:
+    """A response format with a schema."""
+    return {"type": "json_schema", "json_schema": {"name": "x", **fields}}
+
+
 @pytest.mark.parametrize(
     ("field", "value", "param"),
     [
-        ("logprobs", True, "logprobs"),
-        ("top_logprobs", 3, "top_logprobs"),
         ("response_format", "json", "response_format"),
         ("response_format", {"type": "xml"}, "response_format.type"),
         ("response_format", {"type": "json_schema"}, "response_format.json_schema"),
-        ("modalities", ["text", "audio"], "modalities"),
+        ("response_format", schema_of(name=None), "response_format.json_schema.name"),
+        ("response_format", schema_of(name=""), "response_format.json_schema.name"),
+        ("response_format", schema_of(name="a b"), "response_format.json_schema.name"),
+        ("response_format", schema_of(name="a" * 65), "response_format.json_schema.name"),
+        ("response_format", schema_of(schema=[]), "response_format.json_schema.schema"),
+        ("response_format", schema_of(strict="yes"), "response_format.json_schema.strict"),
+        ("response_format", schema_of(strict=True), "response_format.json_schema.schema"),
+        (
+            "response_format",
+            schema_of(strict=True, schema={"type": "array"}),
+            "response_format.json_schema.schema",
+        ),
+        ("modalities", ["text", "image"], "modalities"),
         ("metadata", {str(i): "" for i in range(17)}, "metadata"),
         ("metadata", {"a": 1}, "metadata[...]"),
+        ("metadata", {"a" * 65: ""}, "metadata"),
+        ("metadata", {"a": "b" * 513}, "metadata.a"),
     ],
 )
 def test_what_cannot_be_given_is_refused_by_name(field: str, value: object, param: str) -> None:
@@ -307,9 +378,18 @@ def test_what_cannot_be_given_is_refused_by_name(field: str, value: object, para
     ("field", "value"),
     [
         ("logprobs", False),
-        ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
-        ("modalities", ["text"]),
-        ("metadata", {"a": "b"}),
+        ("logprobs", True),
+        ("n", 128),
+        ("response_format", schema_of()),
+        ("response_format", schema_of(schema={"type": "array"})),
+        ("response_format", schema_of(strict=True, schema={"type": "object"})),
+        ("modalities", ["text", "audio"]),
+        ("audio", {"format": "wav", "voice": {"id": "v"}}),
+        ("reasoning_effort", "enormous"),
+        ("metadata", {"a" * 64: "b" * 512}),
+        ("functions", []),
+        ("function_call", "auto"),
+        ("store", False),
     ],
 )
 def test_what_can_be_given_is_taken(field: str, value: object) -> None:

@@ -21,6 +21,7 @@ from greenroom.actors.entries import (
 )
 from greenroom.http.errors import ApiError
 from greenroom.http.messages import check_images, read_messages, read_tool_choice, read_tools
+from greenroom.http.pictures import Remote
 
 
 def raw(value: object) -> msgspec.Raw:
@@ -105,7 +106,8 @@ def test_every_role_and_form_of_content_is_understood(message: object, entry: En
 
 @pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
 def test_media_are_kept_as_they_were_sent(kind: str) -> None:
-    part = f'{{ "{kind}" : {{"x":1.50, "url":"data:image/png,A"}},"type":"{kind}", "y":"\\u00e4"}}'
+    media = '{"x":1.50, "data":"A", "format":"mp3", "url":"data:image/png,A"}'
+    part = f'{{ "{kind}" : {media},"type":"{kind}", "y":"\\u00e4"}}'
     message = f'{{"role":"user","content":[{part}]}}'
     (entry,) = read_messages([msgspec.Raw(message.encode())])
     assert isinstance(entry, UserEntry)
@@ -215,7 +217,9 @@ WRONG_MESSAGES: list[tuple[Any, str, str]] = [
     ({"role": "tool", "content": "x"}, ".tool_call_id", MISSING),
     ({"role": "tool", "content": "x", "tool_call_id": ""}, ".tool_call_id", MISSING),
     ({"role": "tool", "tool_call_id": "c"}, ".content", MISSING),
-    ({"role": "function", "name": "f", "content": "x"}, ".role", "unsupported_value"),
+    ({"role": "function", "content": "x"}, ".name", MISSING),
+    ({"role": "user", "content": [{"type": "input_audio"}]}, ".content[0].input_audio", MISSING),
+    ({"role": "user", "content": [{"type": "file", "file": None}]}, ".content[0].file", MISSING),
 ]  # fmt: skip
 
 
@@ -230,11 +234,14 @@ def test_an_error_in_a_message_names_the_message_and_the_field(
 
 @pytest.mark.parametrize("url", ["https://h/a.png", "http://h/a.png", "data:image/png;base64,AA=="])
 def test_an_image_is_an_http_or_data_url(url: str) -> None:
-    check_images(
-        raws(
-            [HELLO, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]
-        )
-    )
+    part = {"type": "image_url", "image_url": {"url": url}}
+    messages = raws([HELLO, {"role": "user", "content": [part]}])
+    remote = check_images(messages, most_remote=1)
+    assert remote == (() if url.startswith("data:") else (Remote(1, 0, url),))
+    if remote:
+        with pytest.raises(ApiError) as caught:
+            check_images(messages)
+        assert caught.value.body.param == "messages[1].content[0].image_url.url"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.turn import Route, Served, TurnEnded, TurnStarted
-from greenroom.http.translate import ChunkEncoder, CompletionBuilder
+from greenroom.http.completion import CompletionBuilder
+from greenroom.http.translate import ChunkEncoder
 from tests.http.conftest import chunks_of
 
 STARTED = TurnStarted("1", Served(Route("scripted", "demo"), 1), "openclaw", 7)
@@ -28,7 +29,9 @@ CALLS = TurnEnded(FinishReason.TOOL_CALLS, Usage(3, 5, 1, 2))
 HEAD = '"id":"chatcmpl-1","object":"chat.completion.chunk","created":7,"model":"openclaw"'
 USAGE = (
     '{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8,'
-    '"prompt_tokens_details":{"cached_tokens":1},"completion_tokens_details":{"reasoning_tokens":2}}'
+    '"prompt_tokens_details":{"cached_tokens":1,"audio_tokens":0,"cache_write_tokens":0},'
+    '"completion_tokens_details":{"reasoning_tokens":2,"audio_tokens":0,'
+    '"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}'
 )
 
 
@@ -70,6 +73,25 @@ def test_text_is_role_content_finish_and_done() -> None:
         )
         + DONE
     )
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1, max_size=5),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.booleans(),
+)
+def test_chunks_of_text_differ_in_their_text_alone(
+    texts: list[str], model: str, usage: bool
+) -> None:
+    encoder = ChunkEncoder(include_usage=usage)
+    encoder.start(TurnStarted('"delta":{"content":""', STARTED.served, model, 7))
+    told = encoder.progress(tuple(map(TextDelta, texts)))
+    role, *chunks = (json.loads(event[6:]) for event in told.decode().split("\n\n") if event)
+    for text, chunk in zip(texts, chunks, strict=True):
+        (told_choice,) = chunk["choices"]
+        assert told_choice["delta"] == {"content": text}
+        told_choice["delta"] = {"role": "assistant", "content": ""}
+        assert chunk == role
 
 
 def test_usage_where_it_is_asked_for_is_null_until_a_last_chunk_without_choices() -> None:

@@ -42,7 +42,10 @@ _CONFIGURATION = """\
 {
   gateway: {
     auth: { mode: "token", token: "${TOKEN_OF_THE_TESTS}" },
-    http: { endpoints: { chatCompletions: { enabled: true } }, limits: LIMITS },
+    http: {
+      endpoints: { chatCompletions: { enabled: true }, responses: { enabled: true } },
+      limits: LIMITS,
+    },
   },
   models: MODELS,
   agents: AGENTS,
@@ -120,7 +123,8 @@ class Gateway:
     def log(self) -> list[dict[str, Any]]:
         """Its log so far; a line that is still being written is not in it."""
         whole, _, _ = self.errors.rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        # A path in it may hold what other line breaks there are.
+        return [json.loads(line) for line in whole.split("\n") if line]
 
     def requests(self, **fields: object) -> list[dict[str, Any]]:
         """Return the log lines of the requests that have these fields, in the order of their ends."""

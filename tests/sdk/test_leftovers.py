@@ -22,6 +22,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 TWO_MINUTES = 120
 IDLE_UPSTREAM_CONNECTIONS = 32
+MOST_THREADS = 8
+"""The main one, the store's writer, and readers, which end when they are idle."""
 
 
 def status(gateway: Gateway, name: str) -> int:
@@ -104,7 +106,6 @@ async def test_nothing_is_left_of_stateless_requests(
     for gateway in (near, far):
         gateway.wait_for_no_sessions()
     base = {gateway: gateway.descriptors() for gateway in (near, far)}
-    threads = status(near, "Threads")
     memory = status(near, "VmRSS")
 
     await serve_many(near, model, requests)
@@ -112,7 +113,7 @@ async def test_nothing_is_left_of_stateless_requests(
     for gateway in (near, far):
         gateway.wait_for_no_sessions()
         gateway.wait_for_descriptors(base[gateway] + idle)
-    assert status(near, "Threads") == threads
+    assert status(near, "Threads") <= MOST_THREADS
     assert status(near, "VmRSS") - memory < 30_000
     near.end()
     far.end()

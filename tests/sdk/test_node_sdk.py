@@ -41,6 +41,10 @@ CHECKS = [
     "a rate limit",
     "an error in mid-stream",
     "a stream that is left early",
+    "a response, and one that goes on from it",
+    "the stream helper of responses",
+    "a response in the background",
+    "a conversation",
     "the models list",
 ]
 

@@ -11,6 +11,7 @@
 | `nothing` | status 200 and an empty body |
 | `head-<s>` | so many seconds before the head |
 | `pause-<s>` | so many seconds before each further piece |
+| `hold-<n>` | so many words of a stream, and the rest once the test lets it go (`Upstream.let_go`) |
 | `silence` | the stream begins, and nothing more comes |
 | `cut` | the stream begins, and the connection closes |
 | `eof` | the stream begins, and ends in good order |
@@ -39,6 +40,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head: Head | None = None
     head_after: float = 0.0
     pause: float = 0.0
+    hold: int | None = None
     trouble: Trouble | None = None
     late: bool = False
     shred: bool = False

@@ -1,6 +1,7 @@
 """One request and what becomes of it: the answer, or the trouble that the model's name asks for."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Literal, assert_never
 
 import msgspec
@@ -20,7 +21,8 @@ class Record:
     """What is kept of a request.
 
     `refusal` is why the vendor would refuse it, and `heard` None in that case. `end` is "open" as long as
-    it is under way; "left" is that the client closed its connection before it had a whole answer.
+    it is under way; "left" is that the client closed its connection before it had a whole answer. Once
+    what there is to say of an answer is on its way, it `is_said`, whatever becomes of the rest.
     """
 
     def __init__(self, api: str, request: Request) -> None:
@@ -31,10 +33,14 @@ class Record:
         self.heard: Heard | None = None
         self.refusal: str | None = None
         self.end: Literal["open", "whole", "broken", "left"] = "open"
+        self.is_said = False
 
 
 class Exchange:
-    """Answers one request; `asked` counts the requests for each model, `number` is this one's."""
+    """Answers one request; `asked` counts the requests for each model, `number` is this one's.
+
+    `held` has for each model what is set once its streams may go on.
+    """
 
     def __init__(
         self,
@@ -43,6 +49,7 @@ class Exchange:
         request: Request,
         asked: Counter[str],
         number: int,
+        held: Mapping[str, trio.Event],
     ) -> None:
         self.record = Record(api.name, request)
         self._api = api
@@ -50,6 +57,7 @@ class Exchange:
         self._request = request
         self._asked = asked
         self._number = number
+        self._held = held
 
     async def run(self) -> None:
         """Answer, unless the client leaves before that is done."""
@@ -131,6 +139,10 @@ class Exchange:
                 return
             if nth > len(played.opening):
                 await trio.sleep(behaviour.pause)
+            if nth - len(played.opening) == behaviour.hold:
+                await self._held[heard.model].wait()
+            if nth == len(played.opening) + len(played.words):
+                self.record.is_said = True
             await self._connection.send(piece)
         await self._connection.end()
         self._end("whole")

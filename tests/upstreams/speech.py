@@ -32,7 +32,7 @@ class Heard(msgspec.Struct, frozen=True):
 
     `choice` is "auto", "none", "required" or the name of the tool that has to be called; `tools` are
     schemas by name; `schema` is what the answer has to follow; `thinks` is whether thinking would be
-    shown; `usage` is whether a stream may tell the tokens.
+    shown; `usage` is whether a stream may tell the tokens; `choices` is how many answers are wanted.
     """
 
     model: str
@@ -45,6 +45,7 @@ class Heard(msgspec.Struct, frozen=True):
     schema: Json | None = None
     thinks: bool = True
     usage: bool = True
+    choices: int = 1
 
     @property
     def said(self) -> list[tuple[str, str]]:

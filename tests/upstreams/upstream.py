@@ -7,7 +7,7 @@ when it is made, and refuses connections until `start`.
 
 import socket
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
@@ -35,9 +35,11 @@ class Upstream:
         self.port: int = self._socket.getsockname()[1]
         self.records: list[Record] = []
         self._asked = Counter[str]()
+        self._held: defaultdict[str, trio.Event] = defaultdict(trio.Event)
         self._started = threading.Event()
         self._thread = threading.Thread(target=trio.run, args=(self._serve,), name="upstream")
         self._stop: Callable[[], None] | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
 
     @property
     def root(self) -> str:
@@ -52,6 +54,15 @@ class Upstream:
     def last(self) -> Heard:
         """The last request that was not refused."""
         return next(r.heard for r in reversed(self.records) if r.heard is not None)
+
+    def let_go(self, model: str) -> None:
+        """Send the rest of what is held for a model, from now on also of what is asked later."""
+
+        def go_on() -> None:
+            self._held[model].set()
+
+        assert self._token is not None, "it has not been started"
+        self._token.run_sync_soon(go_on)
 
     def start(self) -> None:
         """Take connections from now on."""
@@ -77,7 +88,7 @@ class Upstream:
     async def _serve(self) -> None:
         listener = trio.SocketListener(trio.socket.from_stdlib_socket(self._socket))
         with trio.CancelScope() as scope:
-            token = trio.lowlevel.current_trio_token()
+            token = self._token = trio.lowlevel.current_trio_token()
             self._stop = lambda: token.run_sync_soon(scope.cancel)
             self._started.set()
             await trio.serve_listeners(self._take, [listener])
@@ -91,7 +102,7 @@ class Upstream:
                     await connection.answer(404, {"content-type": "text/plain"}, b"Not Found")
                     continue
                 number = len(self.records)
-                exchange = Exchange(api, connection, request, self._asked, number)
+                exchange = Exchange(api, connection, request, self._asked, number, self._held)
                 self.records.append(exchange.record)
                 await exchange.run()
                 if exchange.record.end != "whole":

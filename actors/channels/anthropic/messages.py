@@ -97,6 +97,8 @@ class Messages:
         return self._done
 
     def _answer(self, entry: AssistantEntry) -> None:
+        if entry.speech is not None:
+            self._request.drop("messages[].audio")
         if not (text_blocks(entry.text or entry.refusal or "") or entry.tool_calls):
             return
         if self._role != "user":

@@ -15,18 +15,14 @@ from greenroom.actors.channels.anthropic.schema import enforceable
 from greenroom.actors.channels.anthropic.thinking import Thinking
 from greenroom.actors.channels.loose import fields
 from greenroom.actors.entries import Sampling
+from greenroom.actors.failure import TurnFailed
 
 JSON_OBJECT = "Answer with one JSON object and nothing else: no text around it, no code fence."
 """What the model is told for `response_format` "json_object", which the API does not know."""
 
 _REFUSED: tuple[tuple[str, tuple[object, ...], str], ...] = (
-    ("n", (1,), "unsupported_value"),
-    ("logprobs", (False,), "unsupported_parameter"),
-    ("top_logprobs", (0,), "unsupported_parameter"),
     ("modalities", ([], ["text"]), "unsupported_value"),
     ("web_search_options", (), "unsupported_parameter"),
-    ("functions", ([],), "unsupported_parameter"),
-    ("function_call", (), "unsupported_parameter"),
 )
 """Fields that the API has nothing for, the values that ask for nothing, and the code of the refusal."""
 
@@ -42,14 +38,16 @@ _LEAST_TOP_P = 0.95
 """What a model that thinks takes at least."""
 
 
-def refuse_impossible(request: Fields) -> None:
-    """Raise `TurnFailed` for the first field of the table that asks for something."""
+def refuse_impossible(sampling: Sampling, request: Fields) -> None:
+    """Raise `TurnFailed` for the first field that asks for what the API has nothing for."""
+    if sampling.choices != 1:
+        raise _unsupported("n", "unsupported_value")
+    if sampling.top_logprobs is not None:
+        raise _unsupported("logprobs", "unsupported_parameter")
     for name, harmless, code in _REFUSED:
         value = request.take(name)
         if value is not None and value not in harmless:
-            raise refused(name, f"The Anthropic Messages API does not support `{name}`.", code)
-    if request.take("store"):
-        request.drop("store")
+            raise _unsupported(name, code)
 
 
 def sampling_of(sampling: Sampling, request: Fields, traits: Traits, thinking: Thinking) -> Block:
@@ -131,6 +129,10 @@ def account_of(request: Fields) -> Block:
             "cache_control": fields(request.take("cache_control")) or None,
         }
     )
+
+
+def _unsupported(name: str, code: str) -> TurnFailed:
+    return refused(name, f"The Anthropic Messages API does not support `{name}`.", code)
 
 
 def _within(value: float | None) -> float | None:

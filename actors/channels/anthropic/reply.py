@@ -26,6 +26,7 @@ from greenroom.actors.channels.channel import (
     Finish,
     FinishReason,
     RefusalDelta,
+    Stamp,
 )
 from greenroom.actors.channels.lines import TooLarge
 from greenroom.actors.channels.loose import fields, items, text
@@ -40,6 +41,9 @@ _REASONS = {
     "refusal": FinishReason.CONTENT_FILTER,
 }
 """Stop reasons; any other, such as end_turn, means that the model stopped by itself."""
+
+_TIERS = {"standard": "default", "priority": "priority", "batch": "flex"}
+"""The API's tiers as OpenAI's."""
 
 _MALFORMED = (NotAnEvent, TooLarge, APage, BadBlocks)
 
@@ -67,6 +71,7 @@ class AnthropicDecoder:
         self._answer = AnswerReader()
         self._blocks = AnswerBlocks(custom, new_id)
         self._counts: dict[str, object] = {}
+        self._stamp: Stamp | None = None
         self._reason: FinishReason | None = None
         self._answered = False
         self._failure: TurnFailed | None = None
@@ -93,7 +98,7 @@ class AnthropicDecoder:
             self._fail(failure)
         except _MALFORMED as error:
             self._fail(self._errors.broken(f"sent {error}"))
-        return tuple(out)
+        return self._stamped(out)
 
     def end(self) -> Deltas:
         """Return the rest; raises `TurnFailed`."""
@@ -107,6 +112,13 @@ class AnthropicDecoder:
         except _MALFORMED as error:
             raise self._errors.broken(f"sent {error}") from error
         self._done = True
+        return self._stamped(out)
+
+    def _stamped(self, out: list[Delta]) -> Deltas:
+        """Return a batch behind what is to be told beside it; alone, that would pass for a first word."""
+        if out and self._stamp is not None:
+            stamp, self._stamp = self._stamp, None
+            return (stamp, *out)
         return tuple(out)
 
     def _fail(self, failure: TurnFailed) -> None:
@@ -140,8 +152,8 @@ class AnthropicDecoder:
     def _take_message(self, kind: str, message: Message, out: list[Delta]) -> None:
         match kind:
             case "message_start":
+                self._count(fields(message.message).get("usage"))
                 self._answered = True
-                self._counts |= counts_of(fields(message.message).get("usage"))
             case "content_block_start":
                 self._answered = True
                 out += self._blocks.start(message.index, fields(message.content_block))
@@ -158,13 +170,20 @@ class AnthropicDecoder:
             case "message_stop":
                 self._done = True
             case "message":
+                self._count(message.usage)
                 self._answered = True
                 for index, block in enumerate(items(message.content)):
                     out += self._blocks.start(index, fields(block))
-                self._counts |= counts_of(message.usage)
                 self._stop(message.stop_reason, message.stop_details, out)
             case _:
                 pass
+
+    def _count(self, usage: object) -> None:
+        """Take what is said of the whole call; its tier is told once."""
+        self._counts |= counts_of(usage)
+        tier = _TIERS.get(text(fields(usage).get("service_tier")))
+        if tier and not self._answered:
+            self._stamp = Stamp(tier=tier)
 
     def _stop(self, name: object, details: object, out: list[Delta]) -> None:
         """Note why the model stopped; what the API says about a refusal is the refusal's text."""

@@ -40,7 +40,7 @@ def encode_prompt(prompt: Prompt, provider: str, limits: Mapping[str, int]) -> E
     """
     traits = traits_of(prompt.model)
     request = Fields(prompt.extra)
-    refuse_impossible(request)
+    refuse_impossible(prompt.sampling, request)
     box = toolbox_of(prompt, traits, request)
     max_tokens = prompt.sampling.max_tokens or limits.get(prompt.model) or traits.max_output
     thinking = thinking_of(request, traits, max_tokens, forced=box.forced)

@@ -33,8 +33,8 @@ class OllamaAdapter:
         return HttpRequest(self._url, self._headers, encoded.body, encoded.dropped)
 
     def decoder(self, prompt: Prompt) -> OllamaDecoder:
-        """Return a reader for one answer of status 2xx, whatever it answers."""
-        return OllamaDecoder(self._errors)
+        """Return a reader for one answer of status 2xx to `prompt`."""
+        return OllamaDecoder(self._errors, tells_logprobs=prompt.sampling.top_logprobs is not None)
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """Return what any other status means."""

@@ -56,6 +56,8 @@ class Messages:
 
     def _assistant(self, entry: AssistantEntry) -> _Wire | None:
         """Return an answer as a message, or None where nothing was said."""
+        if entry.speech is not None:
+            self._dropped.append("messages[].audio")
         said = entry.text or entry.refusal or ""
         if not said and not entry.tool_calls:
             return None

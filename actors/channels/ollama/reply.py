@@ -22,6 +22,7 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.channels.lines import MAX_SIZE, LineReader, TooLarge
+from greenroom.actors.channels.logprobs import logprobs_of
 from greenroom.actors.channels.ollama.wire import (
     Call,
     Line,
@@ -52,11 +53,21 @@ _MALFORMED = (NotALine, TooLarge, _BadCalls)
 
 
 class OllamaDecoder:
-    """A `Decoder` of one answer; `errors` words its failures, `new_id` names nameless calls."""
+    """A `Decoder` of one answer; `errors` words its failures, `new_id` names nameless calls.
 
-    def __init__(self, errors: UpstreamErrors, new_id: Callable[[], str] = new_call_id) -> None:
+    `tells_logprobs` is whether the likelihood of tokens was asked for.
+    """
+
+    def __init__(
+        self,
+        errors: UpstreamErrors,
+        new_id: Callable[[], str] = new_call_id,
+        *,
+        tells_logprobs: bool = False,
+    ) -> None:
         self._errors = errors
         self._new_id = new_id
+        self._tells_logprobs = tells_logprobs
         self._lines = LineReader()
         self._begun = False
         self._text = ThinkTags()
@@ -138,6 +149,8 @@ class OllamaDecoder:
         line = read_line(data)
         if line.error:
             raise self._errors.of_event(data)
+        if self._tells_logprobs and line.logprobs:
+            out += logprobs_of(line.logprobs)
         if line.message is not None:
             self._answered = True
             self._take_message(line.message, out)

@@ -25,10 +25,14 @@ _NATIVE = ("format", "keep_alive", "shift", "think", "truncate")
 _NATIVE_OPTIONS = ("min_p", "repeat_penalty", "top_k")
 """Sampling that other servers take at the top, under the names of Ollama's options."""
 
-_ONE_TEXT = ("n", "logprobs", "top_logprobs", "modalities")
-"""Fields about the form of the answer, of which only what is the case anyway is taken."""
-
-_TAKEN = {*_NATIVE, *_NATIVE_OPTIONS, *_ONE_TEXT, "options", "response_format", "reasoning_effort"}
+_TAKEN = {
+    *_NATIVE,
+    *_NATIVE_OPTIONS,
+    "modalities",
+    "options",
+    "response_format",
+    "reasoning_effort",
+}
 
 _EFFORTS: dict[str, bool | str] = {
     "none": False,
@@ -84,7 +88,12 @@ def encode_prompt(prompt: Prompt, context_window: int | None) -> Encoded:
     }
     if tools := _offered(prompt, dropped):
         body["tools"] = [msgspec.Raw(tool.definition) for tool in tools]
-    options: _Wire = dict(_sampling(prompt.sampling))
+    sampling = prompt.sampling
+    if sampling.choices != 1:
+        raise unsupported("n", "`n` must be 1: Ollama's API gives one answer.")
+    if sampling.top_logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
+    options: _Wire = dict(_sampling(sampling))
     if context_window is not None:
         options["num_ctx"] = context_window
         body["truncate"] = False
@@ -147,11 +156,6 @@ def _is_strict(tool: Tool) -> bool:
 
 def _refuse(extra: Mapping[str, bytes]) -> None:
     """Refuse what would change the form of the answer: its client would look for what is not there."""
-    if _value(extra, "n") not in (None, 1):
-        raise unsupported("n", "`n` must be 1: Ollama's API gives one answer.")
-    for name in ("logprobs", "top_logprobs"):
-        if _value(extra, name):
-            raise unsupported(name, f"`{name}` is not supported with Ollama's API.")
     if _value(extra, "modalities") not in (None, [], ["text"]):
         raise unsupported("modalities", "`modalities` must be text alone: Ollama's API gives text.")
 

@@ -37,6 +37,7 @@ class Line(msgspec.Struct):
     """A line of the answer; the last one is `done` and counts tokens, leaving out what is 0."""
 
     message: Message | None = None
+    logprobs: object = None
     done: object = None
     done_reason: object = None
     prompt_eval_count: object = None

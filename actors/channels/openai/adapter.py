@@ -3,7 +3,10 @@
 It puts together what `request`, `reply`, `calling` and `upstream_errors` know.
 """
 
+import time
 from collections.abc import Mapping
+
+import msgspec
 
 from greenroom.actors.channels.adapter import HttpRequest
 from greenroom.actors.channels.calling import endpoint, identity, secrets
@@ -29,11 +32,17 @@ class OpenAIAdapter:
 
     def request(self, prompt: Prompt) -> HttpRequest:
         """Return the call that asks for a streamed answer to `prompt`."""
-        return HttpRequest(self._url, self._headers, encode_prompt(prompt, self._destination))
+        to = msgspec.structs.replace(self._destination, now=time.time())
+        return HttpRequest(self._url, self._headers, encode_prompt(prompt, to))
 
     def decoder(self, prompt: Prompt) -> OpenAIDecoder:
-        """Return a reader for one answer of status 2xx, whatever it answers."""
-        return OpenAIDecoder(self._errors, provider=self._destination.provider)
+        """Return a reader for one answer of status 2xx to `prompt`."""
+        return OpenAIDecoder(
+            self._errors,
+            provider=self._destination.provider,
+            choices=prompt.sampling.choices,
+            tells_logprobs=prompt.sampling.top_logprobs is not None,
+        )
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """Return what any other status means."""

@@ -1,14 +1,17 @@
 """A prompt as the body of a Chat Completions request, pure.
 
-It knows the request's wire format, what models call their limit, and what servers want back of their
-answers. What a client sent as JSON (parts, tools, the tool choice, extra fields) goes out byte for byte.
+It knows the request's wire format, what models call their limit, which answers cannot be streamed, and
+what servers want back of their answers. What a client sent as JSON (parts, tools, the tool choice, extra
+fields) goes out byte for byte.
 Source: platform.openai.com, API reference, "Create chat completion".
 """
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
+from greenroom.actors.channels.loose import fields, items
 from greenroom.actors.channels.openai.dialects import Dialect
 from greenroom.actors.channels.openai.keepsake import fields_back
 from greenroom.actors.channels.openai.vendor_keys import from_extra
@@ -32,25 +35,32 @@ _WANTS_COMPLETION_TOKENS = re.compile(
 
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 
+_STREAMED_SOUND = "pcm16"
+"""The one format of sound that can be cut anywhere; OpenAI streams no other."""
+
 _Wire = dict[str, object]
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """The provider that a request is for, by its id, and how its server departs from the rest."""
+    """The provider that a request is for, by its id, and how its server departs from the rest.
+
+    `now` is the time in Unix seconds, by which its names of sounds expire.
+    """
 
     provider: str
     dialect: Dialect = Dialect()
+    now: float = 0.0
 
 
 def encode_prompt(prompt: Prompt, to: Destination) -> bytes:
-    """Return the request's body; it asks for a stream with usage."""
+    """Return the request's body; it asks for a stream with usage, if what it asks for can be one."""
     messages = (_message(entry, prompt.model, to) for entry in prompt.entries)
     body: _Wire = {
         "model": prompt.model,
         "messages": [message for message in messages if message is not None],
-        "stream": True,
-        "stream_options": {"include_usage": True},
     }
+    if _can_be_streamed(prompt.extra):
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
     if prompt.tools:
         # Without tools, OpenAI refuses the fields about them.
         body["tools"] = [msgspec.Raw(tool.definition) for tool in prompt.tools]
@@ -75,8 +85,26 @@ def _sampling(sampling: Sampling, model: str) -> _Wire:
         "presence_penalty": sampling.presence_penalty,
         "stop": sampling.stop or None,
         "seed": sampling.seed,
+        "n": None if sampling.choices == 1 else sampling.choices,
+        "logprobs": None if sampling.top_logprobs is None else True,
+        "top_logprobs": sampling.top_logprobs or None,
     }
     return {name: value for name, value in wire.items() if value is not None}
+
+
+def _can_be_streamed(extra: Mapping[str, bytes]) -> bool:
+    """Say whether an answer can come in pieces; what a client says of sound is JSON of any kind."""
+    if "audio" not in items(_value(extra, "modalities")):
+        return True
+    return fields(_value(extra, "audio")).get("format") == _STREAMED_SOUND
+
+
+def _value(extra: Mapping[str, bytes], name: str) -> object:
+    try:
+        value: object = msgspec.json.decode(extra.get(name, b"null"))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    return value
 
 
 def _limit_name(model: str) -> str:
@@ -100,11 +128,16 @@ def _message(entry: Entry, model: str, to: Destination) -> _Wire | None:
 
 
 def _assistant(entry: AssistantEntry, model: str, to: Destination) -> _Wire | None:
-    """Return an answer as a message; a refusal goes as its text, which every server takes."""
-    text = entry.text or entry.refusal
-    if not (text or entry.tool_calls):
+    """Return an answer as a message; a refusal goes as its text, which every server takes.
+
+    What was spoken goes by its name, and once that has expired as its transcript.
+    """
+    message: _Wire = {"role": "assistant", "content": entry.text or entry.refusal}
+    speech = entry.speech
+    if speech is not None and (speech.expires is None or to.now < speech.expires):
+        message |= {"content": None, "audio": {"id": speech.id}}
+    elif not (message["content"] or entry.tool_calls):
         return None
-    message: _Wire = {"role": "assistant", "content": text}
     if entry.tool_calls:
         strict = to.dialect.strict
         message["tool_calls"] = [_call(call, strict=strict) for call in entry.tool_calls]

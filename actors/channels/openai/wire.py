@@ -63,15 +63,18 @@ class Message(msgspec.Struct):
     reasoning_details: object = None
     tool_calls: list[dict[str, msgspec.Raw]] | None = None
     function_call: Function | None = None
+    annotations: object = None
+    audio: object = None
 
 
 class Choice(msgspec.Struct):
-    """One of the answers, of which we ask for one."""
+    """One of the answers."""
 
     index: object = None
     delta: Message | None = None
     message: Message | None = None
     finish_reason: str | None = None
+    logprobs: object = None
     usage: object = None
 
 
@@ -80,6 +83,8 @@ class Chunk(msgspec.Struct):
 
     choices: list[Choice] | None = None
     usage: object = None
+    service_tier: object = None
+    system_fingerprint: object = None
     x_groq: object = None
     error: object = None
     kind: str | None = msgspec.field(default=None, name="object")
@@ -139,6 +144,10 @@ def read_usage(value: object) -> Usage | None:
         cached=count(usage.get("prompt_cache_hit_tokens") if cached is None else cached),
         reasoning=count(details.get("reasoning_tokens")),
         cache_write=count(written),
+        audio_prompt=count(prompt.get("audio_tokens")),
+        audio_completion=count(details.get("audio_tokens")),
+        accepted_prediction=count(details.get("accepted_prediction_tokens")),
+        rejected_prediction=count(details.get("rejected_prediction_tokens")),
     )
 
 

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -52,8 +52,8 @@ def accept(
         raise ValueError("only a session that does not exist yet can be forked")
     try:
         db.execute(
-            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, request) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, request, model, "
+            "metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 place.session,
                 place.first,
@@ -63,11 +63,33 @@ def accept(
                 added,
                 len(turn.added),
                 turn.request,
+                codec.listed_model(turn),
+                codec.encode_metadata(turn.metadata),
             ),
         )
     except sqlite3.IntegrityError:
         raise ValueError(f"the session has had a turn {turn.id!r} already") from None
     return place.fence
+
+
+def step(
+    db: sqlite3.Connection, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]
+) -> None:
+    """Keep what an open turn has done."""
+    session = row_of(db, name)
+    row = db.execute(
+        "SELECT id, steps FROM turn WHERE turn = ? AND session = ? AND end_seq IS NULL",
+        (turn, session),
+    ).fetchone()
+    if row is None:
+        raise ValueError(f"the session has no open turn {turn!r}")
+    id_, before = row
+    steps = b"".join(map(codec.encode_entry, entries))
+    db.execute(
+        "UPDATE turn SET steps = ?, did = did + ? WHERE id = ?",
+        ((before or b"") + steps, len(entries), id_),
+    )
+    db.execute("UPDATE session SET size = size + ? WHERE id = ?", (len(steps), session))
 
 
 def end(
@@ -273,16 +295,18 @@ def _close(
     What a turn added is most often how its entries begin, and then it is kept as these alone.
     """
     row = db.execute(
-        "SELECT id, length(added) FROM turn WHERE turn = ? AND session = ? AND end_seq IS NULL",
+        "SELECT id, length(added), length(steps) FROM turn "
+        "WHERE turn = ? AND session = ? AND end_seq IS NULL",
         (one.id, session),
     ).fetchone()
     if row is None:
         raise ValueError(f"the session has no open turn {one.id!r}")
-    turn, added = row
+    turn, added, steps = row
     ending, entries = codec.encode_ending(one), b"".join(bodies)
     ((is_shared,),) = db.execute(
         "UPDATE turn SET end_seq = ?, end_entries = ?, state = ?, ended = ?, ending = ?, "
-        "replayable = ?, added = CASE WHEN substr(?, 1, length(added)) = added THEN NULL ELSE added END "
+        "replayable = ?, steps = NULL, did = 0, "
+        "added = CASE WHEN substr(?, 1, length(added)) = added THEN NULL ELSE added END "
         "WHERE id = ? RETURNING added IS NULL",
         (
             seq,
@@ -295,7 +319,7 @@ def _close(
             turn,
         ),
     ).fetchall()
-    size = len(ending) + len(entries) - (added or 0) * int(is_shared)
+    size = len(ending) + len(entries) - (added or 0) * int(is_shared) - (steps or 0)
     if one.deltas:
         body = codec.encode_deltas(one.deltas)
         db.execute(

@@ -6,6 +6,7 @@ row is the beginning of another exactly if its bytes are.
 """
 
 import zlib
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -58,6 +59,7 @@ _entries = msgspec.msgpack.Decoder(tuple[TranscriptEntry, ...])
 _deltas = msgspec.msgpack.Decoder(Deltas)
 _accepted = msgspec.msgpack.Decoder(_Accepted)
 _ending = msgspec.msgpack.Decoder(_Ending)
+_metadata = msgspec.json.Decoder(dict[str, str])
 
 
 def encode_entry(entry: AnyEntry) -> bytes:
@@ -89,12 +91,24 @@ def encode_accepted(turn: AcceptedTurn) -> bytes:
     )
 
 
+def listed_model(turn: AcceptedTurn) -> str | None:
+    """Return the model by which a turn is found among those of all sessions, None if it is not."""
+    return turn.model or None if turn.request is None else None
+
+
+def encode_metadata(metadata: Mapping[str, str]) -> str | None:
+    """Return a turn's metadata as JSON, in which SQL can look; None where there are none."""
+    return msgspec.json.encode(metadata).decode() if metadata else None
+
+
 def decode_accepted(
     body: bytes,
     turn: str,
     idempotency: str | None,
     added: tuple[TranscriptEntry, ...],
     request: bytes | None,
+    metadata: str | None,
+    steps: tuple[TranscriptEntry, ...] = (),
 ) -> AcceptedTurn:
     """Return the acceptance of a blob and what has columns of its own; raises Damaged."""
     kept = _decoded(_accepted, body)
@@ -109,6 +123,8 @@ def decode_accepted(
         keep_to=kept.keep_to,
         added=added,
         request=request,
+        steps=steps,
+        metadata={} if metadata is None else _decoded(_metadata, metadata.encode()),
     )
 
 
@@ -156,7 +172,7 @@ def decode_deltas(body: bytes) -> Deltas:
     return _decoded(_deltas, plain)
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
+def _decoded(decoder: msgspec.msgpack.Decoder[T] | msgspec.json.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -169,6 +169,7 @@ def _delete(db: sqlite3.Connection, session: int) -> None:
         "DELETE FROM replay WHERE turn IN (SELECT id FROM turn WHERE session = ?)", (session,)
     )
     db.execute("DELETE FROM turn WHERE session = ?", (session,))
+    db.execute("DELETE FROM errand WHERE session = ?", (session,))
     lenders = db.execute(
         "SELECT DISTINCT b.source FROM borrowed b LEFT JOIN session s ON s.id = b.source "
         "WHERE b.session = ? AND s.id IS NULL",

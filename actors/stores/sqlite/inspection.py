@@ -14,6 +14,7 @@ from greenroom.actors.stores.store import StoreFailed
 
 _ORPHANS = {
     "turns": "SELECT count(*) FROM turn WHERE session NOT IN (SELECT id FROM session)",
+    "errands": "SELECT count(*) FROM errand WHERE session NOT IN (SELECT id FROM session)",
     "events": "SELECT count(*) FROM replay WHERE turn NOT IN (SELECT id FROM turn)",
     "loans": "SELECT count(*) FROM borrowed WHERE session NOT IN (SELECT id FROM session)",
     "entries": "SELECT count(*) FROM entry WHERE session NOT IN (SELECT id FROM session) "
@@ -57,7 +58,7 @@ def _of_session(
     counted, turned = 0, 0
     for row in _turns(db, id_):
         turned += 1
-        blobs = (row.accepted, row.added, row.ending, row.request)
+        blobs = (row.accepted, row.added, row.ending, row.request, row.steps)
         counted += sum(len(blob) for blob in blobs if blob is not None)
         yield from _of_turn(db, row, began, head)
     if turned != turns:

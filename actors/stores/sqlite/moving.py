@@ -129,11 +129,12 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
     accepted = codec.encode_accepted(turn)
     added = b"".join(map(codec.encode_entry, turn.added)) if turn.added else None
     ending = None if end is None else codec.encode_ending(end)
+    steps = b"".join(map(codec.encode_entry, turn.steps)) if turn.steps else None
     replay = codec.encode_deltas(end.deltas) if end is not None and end.deltas else None
     (id_,) = db.execute(
         "INSERT INTO turn (session, seq, turn, idempotency, accepted, added, adds, end_seq, end_entries, "
-        "state, ended, ending, replayable, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        "RETURNING id",
+        "state, ended, ending, replayable, request, model, metadata, steps, did) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             session,
             line.seq,
@@ -149,11 +150,15 @@ def _insert_turn(db: sqlite3.Connection, session: int, line: portable.TurnLine) 
             ending,
             None if end is None else replay is not None or line.forgotten,
             turn.request,
+            codec.listed_model(turn),
+            codec.encode_metadata(turn.metadata),
+            steps,
+            len(turn.steps),
         ),
     ).fetchone()
     if end is not None and replay is not None:
         db.execute(
             "INSERT INTO replay (turn, ended, body) VALUES (?, ?, ?)", (id_, end.ended, replay)
         )
-    blobs = (accepted, added, ending, replay, turn.request)
+    blobs = (accepted, added, ending, replay, turn.request, steps)
     return sum(len(blob) for blob in blobs if blob is not None)

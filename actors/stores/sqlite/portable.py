@@ -154,6 +154,8 @@ def _turns_problems(turn: TurnLine, by_number: dict[int, EntryLine]) -> Iterable
         if turn.end is not None or turn.end_seq is not None or turn.adds > 0:
             yield f"{name} has half an end"
         return
+    if turn.accepted.steps:
+        yield f"{name} has ended and is still at its steps"
     if turn.end.id != turn.accepted.id or turn.end.state is TurnState.ACCEPTED or turn.end.entries:
         yield f"{name} has an end that is not its own"
     if turn.forgotten and turn.end.deltas:

@@ -41,11 +41,15 @@ class TurnRow(NamedTuple):
     ending: bytes
     replayable: bool
     request: bytes | None
+    steps: bytes | None
+    did: int
+    metadata: str | None
 
 
 LAST_TURNS = 64
 """How many turns one that is tried again is looked for in."""
 
+TURN_COLUMNS = ", ".join(f"t.{name}" for name in TurnRow._fields)
 _TURN = f"SELECT {', '.join(TurnRow._fields)} FROM turn "
 
 
@@ -237,7 +241,10 @@ def _stored_turn(
 
 def _open(row: TurnRow) -> AcceptedTurn:
     added = () if row.added is None else codec.decode_added(row.added, row.adds)
-    return codec.decode_accepted(row.accepted, row.turn, row.idempotency, added, row.request)
+    steps = () if row.steps is None else codec.decode_added(row.steps, row.did)
+    return codec.decode_accepted(
+        row.accepted, row.turn, row.idempotency, added, row.request, row.metadata, steps
+    )
 
 
 def _source(db: sqlite3.Connection, fork: Fork) -> tuple[int, float, float]:

@@ -50,7 +50,9 @@ _FIRST = (
     "CREATE INDEX session_by_source ON session (fork_source) WHERE fork_source IS NOT NULL",
     # A turn's acceptance and, from `end_seq` on, its end, whose `end_entries` entries are numbered
     # behind that. `added` is NULL once the end's entries begin with the very same; `adds` counts them.
-    # `request`, as a session's `attributes`, is an API's own, and nothing here reads it.
+    # `model` is NULL where a turn is not listed among all; `metadata` is a JSON object, or NULL.
+    # `request`, as a session's `attributes`, is an API's own, and nothing here reads it. Of an open turn
+    # `steps` are the `did` entries that it has made so far.
     """
     CREATE TABLE turn (
       id INTEGER PRIMARY KEY,
@@ -67,9 +69,14 @@ _FIRST = (
       ended REAL,
       ending BLOB,
       replayable INTEGER,
-      request BLOB
+      request BLOB,
+      model TEXT,
+      metadata TEXT,
+      steps BLOB,
+      did INTEGER NOT NULL DEFAULT 0
     ) STRICT
     """,
+    "CREATE INDEX turn_with_metadata ON turn (id) WHERE metadata IS NOT NULL",
     "CREATE UNIQUE INDEX turn_by_seq ON turn (session, seq)",
     "CREATE UNIQUE INDEX turn_by_name ON turn (turn, session)",
     "CREATE INDEX turn_with_request ON turn (session) WHERE request IS NOT NULL",
@@ -95,6 +102,17 @@ _FIRST = (
     """,
     "CREATE UNIQUE INDEX entry_by_seq ON entry (session, seq)",
     "CREATE INDEX entry_summary ON entry (session, upto, seq) WHERE upto IS NOT NULL",
+    # What sessions wait for; `due` is when it is to be run.
+    """
+    CREATE TABLE errand (
+      id TEXT PRIMARY KEY,
+      session INTEGER NOT NULL,
+      due REAL NOT NULL,
+      body BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX errand_by_session ON errand (session)",
+    "CREATE INDEX errand_by_due ON errand (due)",
     # What a fork has of another session: what stood above `lower` and up to `upper` there as it was at
     # the head `at`. A fork cuts what it has borrowed as it cuts its own.
     """

@@ -4,7 +4,7 @@ It knows which verb writes and which reads, and nothing of tables, threads or fi
 """
 
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Protocol
 import msgspec
 import trio
 
-from greenroom.actors.entries import SummaryEntry
+from greenroom.actors.entries import SummaryEntry, TranscriptEntry
+from greenroom.actors.stores.answered import TurnPage, TurnQuery
 from greenroom.actors.stores.records import (
     AcceptedTurn,
     Fence,
@@ -32,6 +33,7 @@ from greenroom.actors.stores.records import (
 from greenroom.actors.stores.sqlite import (
     appends,
     files,
+    finding,
     forgetting,
     listing,
     moving,
@@ -39,6 +41,7 @@ from greenroom.actors.stores.sqlite import (
     portable,
     reads,
 )
+from greenroom.actors.stores.sqlite.errands import SqliteErrands
 from greenroom.actors.stores.sqlite.readers import HereReader, Readers, ThreadReaders
 from greenroom.actors.stores.sqlite.transactions import Transactions, Watch
 from greenroom.actors.stores.sqlite.writer import HereWriter, ThreadWriter, Writer
@@ -71,6 +74,7 @@ class SqliteStore:
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer = writer
         self._readers = readers
+        self.errands = SqliteErrands(writer, readers)
 
     @classmethod
     @asynccontextmanager
@@ -129,6 +133,9 @@ class SqliteStore:
             lambda db: appends.accept(db, name, fence, turn, fork=fork, lasts=lasts)
         )
 
+    async def step(self, name: SessionName, turn: str, entries: Sequence[TranscriptEntry]) -> None:
+        await self._writer.run(lambda db: appends.step(db, name, turn, entries))
+
     async def end(
         self, name: SessionName, fence: Fence, ends: Sequence[TurnEnd]
     ) -> tuple[Fence, tuple[StoredEntry, ...]]:
@@ -175,6 +182,9 @@ class SqliteStore:
     async def find_turn(self, turn: str) -> tuple[SessionName, StoredTurn] | None:
         return await self._readers.run(lambda db: reads.find_turn(db, turn))
 
+    async def turns(self, query: TurnQuery) -> TurnPage:
+        return await self._readers.run(lambda db: finding.page(db, query))
+
     async def until(self, name: SessionName, turn: str) -> int | None:
         return await self._readers.run(lambda db: reads.until(db, name, turn))
 
@@ -196,6 +206,9 @@ class SqliteStore:
         return await self._readers.run(
             lambda db: reads.transcript(db, name, after, before, limit, cut=cut)
         )
+
+    async def label(self, name: SessionName, turn: str, metadata: Mapping[str, str]) -> bool:
+        return await self._writer.run(lambda db: finding.label(db, name, turn, metadata))
 
     # Whole sessions
 

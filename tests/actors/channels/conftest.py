@@ -6,6 +6,7 @@ note behind fails. Time is virtual where a test asks for `virtual_time`.
 
 import gc
 import itertools
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from socket import SO_LINGER, SOL_SOCKET
 from struct import pack
@@ -20,8 +21,10 @@ from greenroom.actors.channels.adapter import Decoder, HttpRequest
 from greenroom.actors.channels.channel import (
     Delta,
     Finish,
+    OfChoice,
     ReasoningDelta,
     RefusalDelta,
+    Stamp,
     TextDelta,
     ToolCallArguments,
     ToolCallStart,
@@ -229,7 +232,20 @@ def outcome_of(decoder: Decoder, pieces: Iterable[bytes]) -> Outcome:
 
 
 def in_order(deltas: list[Delta]) -> bool:
-    """Whether a whole answer keeps the promises of `Channel`."""
+    """Whether a whole answer keeps the promises of `Channel`, each of its choices by itself."""
+    others: dict[int, list[Delta]] = defaultdict(list)
+    first: list[Delta] = []
+    for delta in deltas:
+        if isinstance(delta, OfChoice):
+            assert not any(isinstance(d, Finish) for d in first), "the first choice ends last"
+            others[delta.index].append(delta.delta)
+        else:
+            first.append(delta)
+    assert 0 not in others
+    return all(map(_is_in_order, (first, *others.values())))
+
+
+def _is_in_order(deltas: list[Delta]) -> bool:
     calls = -1
     finished = counted = kept = 0
     for delta in deltas:
@@ -247,7 +263,9 @@ def in_order(deltas: list[Delta]) -> bool:
                 counted += 1
             case TextDelta() | ReasoningDelta() | RefusalDelta():
                 assert delta.text
-        assert not kept or isinstance(delta, Keepsake | Finish | Usage)
+            case _:
+                pass
+        assert not kept or isinstance(delta, Keepsake | Finish | Usage | Stamp)
         assert not finished or isinstance(delta, Finish | Usage)
     return finished == 1 and counted <= 1 and kept <= 1
 

@@ -296,3 +296,26 @@ async def test_connections_are_used_again_and_none_is_left(
     await channel.aclose()
     await upstream.down_to(0)
     assert len(upstream.requests) == 264
+
+
+LIMITED = ("x-ratelimit-limit-requests: 50", "x-ratelimit-reset-requests: 1s")
+LIMITS = {"limit-requests": "50", "reset-requests": "1s"}
+
+
+async def test_an_answer_tells_its_upstreams_rate_limits(
+    connect: Connect, upstream: Upstream
+) -> None:
+    upstream.script = gives(200, {"choices": [{"message": {"content": "Hi"}}]}, *LIMITED)
+    async with connect().open(ASK) as batches:
+        assert batches.notes.limits == LIMITS
+        assert [batch async for batch in batches]
+
+
+@pytest.mark.parametrize(("status", "limits"), [(429, LIMITS), (500, {})])
+async def test_a_failure_tells_the_limit_that_was_reached(
+    connect: Connect, upstream: Upstream, status: int, limits: dict[str, str]
+) -> None:
+    upstream.script = gives(status, {"error": {"message": "No."}}, *LIMITED)
+    with pytest.raises(TurnFailed) as caught:
+        await read(connect())
+    assert caught.value.failure.limits == limits

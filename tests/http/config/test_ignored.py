@@ -36,7 +36,7 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
   gateway: {
     mode: "local",
     auth: { allowTailscale: true },
-    http: { securityHeaders: {}, endpoints: { chatCompletions: { images: {} } } },
+    http: { securityHeaders: {}, endpoints: { chatCompletions: { maxBodyBytes: 9 } } },
     tls: { autoGenerate: true },
   },
   models: { mode: "merge", providers: { p: {
@@ -44,7 +44,7 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
     authHeader: true,
     models: [{ id: "m", compat: {}, cost: { tieredPricing: [] } }],
   } } },
-  agents: { defaults: { workspace: "~" }, list: [{ id: "a" }, { id: "b", tools: {} }] },
+  agents: { defaults: { workspace: "~" }, list: [{ id: "a" }, { id: "b", tools: { exec: {} } }] },
   logging: { file: "x" },
   tools: {},
 }""".replace("${ }", '"${ }"')
@@ -55,14 +55,14 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
         IgnoredKey("gateway.mode", 5),
         IgnoredKey("gateway.auth.allowTailscale", 6),
         IgnoredKey("gateway.http.securityHeaders", 7),
-        IgnoredKey("gateway.http.endpoints.chatCompletions.images", 7),
+        IgnoredKey("gateway.http.endpoints.chatCompletions.maxBodyBytes", 7),
         IgnoredKey("gateway.tls.autoGenerate", 8),
         IgnoredKey("models.mode", 10),
         IgnoredKey("models.providers.p.authHeader", 12),
         IgnoredKey("models.providers.p.models[0].compat", 13),
         IgnoredKey("models.providers.p.models[0].cost.tieredPricing", 13),
         IgnoredKey("agents.defaults.workspace", 15),
-        IgnoredKey("agents.list[1].tools", 15),
+        IgnoredKey("agents.list[1].tools.exec", 15),
         IgnoredKey("logging.file", 16),
         IgnoredKey("tools", 17),
     )
@@ -71,9 +71,8 @@ def test_keys_of_theirs_are_listed_once_with_their_lines(load_text: Load) -> Non
 @pytest.mark.parametrize(
     ("text", "ignored"),
     [
-        ("{gateway: {http: {endpoints: {responses: {enabled: true}}}}}",
-         ["gateway.http.endpoints.responses.enabled"]),
-        ("{gateway: {http: {endpoints: {responses: {enabled: false}}}}}", []),
+        ("{gateway: {http: {endpoints: {responses: {enabled: true, files: {}}}}}}",
+         ["gateway.http.endpoints.responses.files"]),
         ("{logging: {consoleStyle: 'json', format: 'json'}}", ["logging.consoleStyle"]),
         ("{logging: {consoleStyle: 'json'}}", []),
     ],

@@ -56,6 +56,7 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
             auth=auth,
             failures=FailureLimits(),
             chat_completions=True,
+            responses=True,
             session_from_user=True,
             limits=HttpLimits(),
         ),
@@ -63,6 +64,8 @@ def test_without_a_file_the_embedded_default_serves_loopback_with_a_generated_to
             agents=(AgentSettings(id="main", model="scripted/demo"),),
             default_agent="main",
             providers=(ollama, scripted),
+            agent_defaults=AgentSettings(id="main", model="scripted/demo"),
+            names_agents=False,
         ),
         store=None,
         logging=Logging(),
@@ -79,6 +82,7 @@ def test_a_generated_token_is_new_each_time(load_text: Load) -> None:
 def test_an_empty_object_is_a_file_with_the_endpoint_off(load_text: Load, tmp_path: Path) -> None:
     configuration = load_text("{}")
     assert configuration.gateway.chat_completions is False
+    assert configuration.gateway.responses is False
     assert configuration.source == tmp_path / "greenroom.json5"
 
 
@@ -90,13 +94,16 @@ def test_loading_twice_gives_equal_configurations(load_text: Load) -> None:
 def test_the_limits_of_http_are_taken_over(load_text: Load) -> None:
     configuration = load_text(
         """{gateway: {http: {
-          endpoints: {chatCompletions: {enabled: true, sessionFromUser: false}},
+          endpoints: {chatCompletions: {enabled: true, sessionFromUser: false},
+                      responses: {enabled: true, sessionFromUser: false}},
           limits: {maxBodyBytes: 1e6, bodyTimeoutSeconds: 1, heartbeatSeconds: 2.5,
                    firstEventSeconds: 3, shutdownSeconds: 4, maxJsonDepth: 5},
         }}}"""
     )
     assert configuration.gateway.chat_completions is True
     assert configuration.gateway.session_from_user is False
+    assert configuration.gateway.responses is True
+    assert configuration.gateway.responses_from_user is False
     assert configuration.gateway.limits == HttpLimits(1_000_000, 1.0, 2.5, 3.0, 4.0, 5)
 
 

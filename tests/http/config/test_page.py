@@ -8,7 +8,9 @@ import pytest
 from msgspec import inspect
 from msgspec.structs import replace
 
-from greenroom.actors.settings import AgentSettings, Secret
+from greenroom.actors.entries import Sampling
+from greenroom.actors.settings import AgentSettings, Bounds, Secret
+from greenroom.actors.tools.toolbox import ToolPolicy
 from greenroom.http.config import (
     Configuration,
     ConfigurationError,
@@ -58,9 +60,29 @@ def test_the_example_loads_and_means_what_it_says(load_text: Load, example: str)
     assert configuration.ignored == ()
     assert configuration.gateway.auth == TokenAuth(Secret("gateway"), "configuration")
     assert configuration.gateway.chat_completions is True
+    acting = AgentSettings(
+        "main",
+        "local/m-1",
+        instructions="You are helpful.",
+        bounds=Bounds(32, 200_000, 1.5),
+        sampling=Sampling(temperature=0.7, top_p=0.95, max_tokens=4096),
+        tools=ToolPolicy(("*",), ("*_delete",), ("pay_*",)),
+    )
     assert configuration.house.agents == (
-        AgentSettings("main", "local/m-1", "Main", "You are helpful.", 600.0, ("scripted/demo",)),
-        AgentSettings("beta", "scripted/demo", None, "You are brief.", 60.0),
+        replace(
+            acting,
+            name="Main",
+            fallbacks=("scripted/demo",),
+            asks=("beta",),
+            reminds=True,
+        ),
+        replace(
+            acting,
+            id="beta",
+            model="scripted/demo",
+            instructions="You are brief.",
+            time_limit=60.0,
+        ),
     )
     assert configuration.house.providers[0].api_key == Secret("local")
 
@@ -83,6 +105,7 @@ def test_the_example_shows_every_key_but_the_alternatives(example: str) -> None:
     shown = set(re.findall(r"(\w+):", example))
     assert keys(inspect.type_info(schema.File)) - shown == {
         "customBindHost",
+        "instructionsFile",
         "password",
         "passwordFile",
         "tokenFile",

@@ -206,7 +206,19 @@ def test_who_answered_and_at_what_cost_stands_in_the_headers_and_in_the_log(
     assert (line["model"], line["attempt"], line["cost"]) == (model, 1, 0.004)
 
 
-def test_what_an_api_cannot_do_is_refused_by_name(client: OpenAI, model: str, ask: Ask) -> None:
+def test_several_answers_are_given_by_the_api_that_has_them_and_refused_by_name_elsewhere(
+    client: OpenAI, vendor: Vendor, model: str
+) -> None:
+    def answers() -> list[str | None]:
+        messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
+        whole = client.chat.completions.create(model=model, messages=messages, n=2)
+        with client.chat.completions.stream(model=model, messages=messages, n=2) as stream:
+            streamed = stream.get_final_completion()
+        return [choice.message.content for choice in (*whole.choices, *streamed.choices)]
+
+    if vendor.id == "openai":
+        assert answers() == [echo("hello")] * 4
+        return
     with pytest.raises(openai.BadRequestError) as caught:
-        ask(client, model, "hello", n=2)
+        answers()
     assert caught.value.param == "n"

@@ -32,6 +32,7 @@ const tool = (name, parameter) => ({
   },
 });
 const tools = [tool("get_weather", "city"), tool("get_time", "zone")];
+const functions = [{ type: "function", ...tool("look", "city").function }];
 const both = '[call get_weather {"city": "Tromsø"}] [call get_time {"zone": "UTC"}]';
 
 async function rejection(promise) {
@@ -330,6 +331,65 @@ const checks = {
       user: who,
     });
     assert.equal(again.choices[0].message.content, reply("hello", "2nd"));
+  },
+
+  async "a response, and one that goes on from it"() {
+    const first = await client.responses.create({ model, input: "hello" });
+    assert.equal(first.output_text, reply("hello", "1st"));
+    const second = await client.responses.create({
+      model,
+      input: "again",
+      previous_response_id: first.id,
+    });
+    assert.equal(second.output_text, reply("again", "2nd"));
+    const items = [];
+    for await (const item of client.responses.inputItems.list(second.id)) items.push(item);
+    assert.deepEqual(items.map((item) => item.content[0].text), ["again"]);
+    await client.responses.delete(first.id);
+    const error = await rejection(client.responses.retrieve(first.id));
+    assert.ok(error instanceof OpenAI.NotFoundError);
+  },
+
+  async "the stream helper of responses"() {
+    const request = { model, input: '[call look {"city": "Tromsø"}]', tools: functions };
+    const stream = client.responses.stream(request);
+    const numbers = [];
+    for await (const event of stream) numbers.push(event.sequence_number);
+    assert.deepEqual(numbers, [...numbers.keys()]);
+    const [call] = (await stream.finalResponse()).output;
+    assert.deepEqual(JSON.parse(call.arguments), { city: "Tromsø" });
+  },
+
+  async "a response in the background"() {
+    const begun = await client.responses.create({
+      model,
+      input: "[slow 0.01] [say a b c]",
+      background: true,
+    });
+    assert.equal(begun.status, "queued");
+    let text = "";
+    for await (const event of await client.responses.retrieve(begun.id, { stream: true })) {
+      if (event.type === "response.output_text.delta") text += event.delta;
+    }
+    assert.equal(text, "a b c");
+    const error = await rejection(
+      (async () => {
+        const stream = await client.responses.create({ model, input: "[fail]", stream: true });
+        for await (const event of stream) assert.ok(event);
+      })(),
+    );
+    assert.equal(error.code, "upstream_error");
+  },
+
+  async "a conversation"() {
+    const { id } = await client.conversations.create({ metadata: { topic: "a" } });
+    await client.responses.create({ model, input: "hello", conversation: id });
+    const items = [];
+    for await (const item of client.conversations.items.list(id, { order: "asc" })) {
+      items.push(item.content[0].text);
+    }
+    assert.deepEqual(items, ["hello", reply("hello", "1st")]);
+    assert.equal((await client.conversations.delete(id)).deleted, true);
   },
 
   async "the models list"() {

@@ -61,14 +61,17 @@ class OpenAI:
             message["reasoning_content"] = spoken.thinking
         if spoken.calls:
             message["tool_calls"] = [_call(n, c, number) for n, c in enumerate(spoken.calls)]
-        choice: Json = {
-            "index": 0,
-            "message": message,
-            "logprobs": None,
-            "finish_reason": _finish(spoken),
-        }
+        choices = [
+            {
+                "index": index,
+                "message": message,
+                "logprobs": None,
+                "finish_reason": _finish(spoken),
+            }
+            for index in range(heard.choices)
+        ]
         head = _head(heard, number) | {"object": "chat.completion"}
-        return msgspec.json.encode(head | {"choices": [choice], "usage": _usage(spoken)})
+        return msgspec.json.encode(head | {"choices": choices, "usage": _usage(spoken)})
 
     def stream(self, heard: Heard, spoken: Spoken, number: int) -> Play:
         head = _head(heard, number) | {"object": "chat.completion.chunk"}
@@ -76,8 +79,10 @@ class OpenAI:
             head["usage"] = None
 
         def chunk(delta: Json, finish: str | None = None) -> bytes:
-            choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-            return _event(head | {"choices": [choice], "obfuscation": "k3Ha9"})
+            told = {"delta": delta, "logprobs": None, "finish_reason": finish}
+            choices = [{"index": index} | told for index in range(heard.choices)]
+            events = [head | {"choices": [choice], "obfuscation": "k3Ha9"} for choice in choices]
+            return b"".join(map(_event, events))
 
         role: Json = {"role": "assistant", "content": None if spoken.calls else "", "refusal": None}
         words = [chunk({"reasoning_content": piece}) for piece in pieces(spoken.thinking)]

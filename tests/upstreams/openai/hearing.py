@@ -139,6 +139,7 @@ def hear(body: bytes) -> Heard:
     choice = request.tool_choice or "auto"
     wanted = request.response_format
     return Heard(
+        choices=request.n or 1,
         model=request.model,
         system="\n\n".join(
             _text(m.content) for m in request.messages if isinstance(m, _System | _Developer)

@@ -20,7 +20,6 @@ COUNTS: Json = {
     "cache_creation_input_tokens": 20,
     "cache_read_input_tokens": 300,
     "output_tokens": 1,
-    "service_tier": "standard",
 }
 
 

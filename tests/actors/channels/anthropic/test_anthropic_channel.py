@@ -132,7 +132,7 @@ async def test_what_cannot_be_asked_never_reaches_the_upstream(
     asks: Asks, upstream: Upstream
 ) -> None:
     with pytest.raises(TurnFailed) as failed:
-        await read(asks(), msgspec.structs.replace(ASK, extra={"n": b"2"}))
+        await read(asks(), msgspec.structs.replace(ASK, sampling=Sampling(choices=2)))
     assert failed.value.failure.param == "n"
     assert upstream.requests == []
 

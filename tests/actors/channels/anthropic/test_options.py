@@ -65,13 +65,8 @@ def test_seeds_and_penalties_have_no_place() -> None:
 
 def test_what_asks_for_nothing_is_not_worth_a_word() -> None:
     nothing = extra(
-        n=1,
-        logprobs=False,
-        top_logprobs=0,
         modalities=["text"],
         response_format={"type": "text"},
-        store=False,
-        functions=[],
         logit_bias=None,
         web_search_options=None,
         user=None,
@@ -86,13 +81,8 @@ def test_what_asks_for_nothing_is_not_worth_a_word() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
-        ("n", 2, "unsupported_value"),
-        ("logprobs", True, "unsupported_parameter"),
-        ("top_logprobs", 3, "unsupported_parameter"),
         ("modalities", ["text", "audio"], "unsupported_value"),
         ("web_search_options", {}, "unsupported_parameter"),
-        ("functions", [{"name": "f"}], "unsupported_parameter"),
-        ("function_call", "auto", "unsupported_parameter"),
         ("response_format", {"type": "grammar"}, "unsupported_value"),
         ("reasoning_effort", 5, "invalid_type"),
         ("thinking", "on", "invalid_type"),
@@ -108,14 +98,24 @@ def test_what_an_answer_would_be_misleading_without_is_refused(
     assert f"`{field}`" in failure.message
 
 
+@pytest.mark.parametrize(
+    ("sampling", "field", "code"),
+    [
+        (Sampling(choices=2), "n", "unsupported_value"),
+        (Sampling(top_logprobs=0), "logprobs", "unsupported_parameter"),
+    ],
+)
+def test_what_no_answer_has_is_refused(sampling: Sampling, field: str, code: str) -> None:
+    failure = refusal_of(sampling=sampling)
+    assert (failure.kind, failure.param, failure.code) == (FailureKind.INVALID_REQUEST, field, code)
+
+
 def test_everything_else_is_dropped_by_name() -> None:
     fields = extra(
         logit_bias={"1": 1},
         verbosity="low",
         prediction={"type": "content", "content": "x"},
         prompt_cache_key="k",
-        metadata={"a": "b"},
-        store=True,
         audio={"voice": "x"},
         min_p=0.1,
         output_config={"effort": "max"},
@@ -125,7 +125,7 @@ def test_everything_else_is_dropped_by_name() -> None:
 
 
 def test_what_is_no_json_is_dropped_and_never_lost() -> None:
-    broken = {"user": b"{", "verbosity": b"{", "n": b"["}
+    broken = {"user": b"{", "verbosity": b"{", "modalities": b"["}
     assert added(extra=broken) == {}
     assert sorted(dropped_by(extra=broken)) == sorted(broken)
 

@@ -9,6 +9,7 @@ from greenroom.actors.channels.channel import (
     FinishReason,
     ReasoningDelta,
     RefusalDelta,
+    Stamp,
     TextDelta,
     ToolCallArguments,
     ToolCallStart,
@@ -237,7 +238,7 @@ TOKENS: dict[str, tuple[object, object, Usage | None]] = {
     "all at the beginning": (COUNTS, None, Usage(327, 1, 300, 0, 20)),
     "odd counts": ({"input_tokens": "7"}, {"output_tokens": -1, "x": 1}, Usage()),
     "none": (None, None, None),
-    "no counts": ({"service_tier": "standard"}, [], None),
+    "no counts": ({"service_tier": "x"}, [], None),
 }
 
 
@@ -247,6 +248,18 @@ def test_tokens_are_counted_once_and_the_last_count_is_right(case: str) -> None:
     deltas, failure = decode(start(first) + said(0, "Hi") + ended(last))
     assert failure is None
     assert deltas[2:] == ([] if usage is None else [usage])
+
+
+@pytest.mark.parametrize(
+    ("theirs", "tier"),
+    [("standard", "default"), ("priority", "priority"), ("batch", "flex"), ("x", None), (4, None)],
+)
+def test_the_tier_of_an_answer_is_told_in_openais_words_before_its_first_word(
+    theirs: object, tier: str | None
+) -> None:
+    deltas, failure = decode(start(COUNTS | {"service_tier": theirs}) + said(0, "Hi") + stop())
+    assert failure is None
+    assert deltas[:2] == [*([Stamp(tier=tier)] if tier else []), TextDelta("Hi"), STOP][:2]
 
 
 def test_unicode_passes_unharmed() -> None:

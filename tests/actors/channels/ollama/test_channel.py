@@ -19,7 +19,7 @@ from greenroom.actors.channels.channel import (
     Usage,
 )
 from greenroom.actors.channels.http_channel import HttpChannel
-from greenroom.actors.entries import Prompt, Tool, UserEntry
+from greenroom.actors.entries import Prompt, Sampling, Tool, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.settings import TimeLimits
 from tests.actors.channels.conftest import Json, Peer, Script, Upstream, chunked
@@ -168,7 +168,7 @@ async def test_what_the_api_cannot_do_is_refused_before_it_is_asked(
     ollama: Connect, upstream: Upstream
 ) -> None:
     with pytest.raises(TurnFailed) as caught:
-        async with ollama().open(Prompt("m", ASK.entries, extra={"n": b"2"})):
+        async with ollama().open(Prompt("m", ASK.entries, sampling=Sampling(choices=2))):
             raise AssertionError("it was not refused")
     assert caught.value.failure.param == "n"
     assert upstream.requests == []

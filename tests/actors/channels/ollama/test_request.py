@@ -155,10 +155,10 @@ PLACES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
         {"options": {"top_k": 40, "min_p": 0.1, "repeat_penalty": 1.1}},
     ),
     "what is the case anyway": (
-        {"n": 1, "logprobs": False, "top_logprobs": 0, "modalities": ["text"]},
+        {"modalities": ["text"]},
         {},
     ),
-    "null": ({"n": None, "think": None, "options": None, "store": None, "top_k": None}, {}),
+    "null": ({"think": None, "options": None, "store": None, "top_k": None}, {}),
     "a format of null": ({"response_format": None}, {}),
 }
 
@@ -207,10 +207,6 @@ def test_a_client_may_have_its_prompt_truncated_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "code"),
     [
-        ("n", 2, "unsupported_value"),
-        ("n", "1", "unsupported_value"),
-        ("logprobs", True, "unsupported_value"),
-        ("top_logprobs", 3, "unsupported_value"),
         ("modalities", ["text", "audio"], "unsupported_value"),
         ("reasoning_effort", "enormous", "unsupported_value"),
         ("reasoning_effort", 5, "unsupported_value"),
@@ -223,6 +219,17 @@ def test_what_would_change_the_answers_form_is_refused_by_name(
     name: str, value: object, code: str
 ) -> None:
     assert refusal(extra(**{name: value})) == (name, code)
+
+
+def test_several_answers_are_refused() -> None:
+    prompt = Prompt("m", ASK, sampling=Sampling(choices=2))
+    assert refusal(prompt) == ("n", "unsupported_value")
+
+
+@pytest.mark.parametrize("top", [0, 5])
+def test_the_likelihood_of_tokens_is_asked_for(top: int) -> None:
+    prompt = Prompt("m", ASK, sampling=Sampling(top_logprobs=top))
+    assert encoded(prompt) == ({"logprobs": True, "top_logprobs": top}, ())
 
 
 # Over all prompts
@@ -252,8 +259,6 @@ _ENTRY = (
     | st.builds(ToolEntry, st.sampled_from(["a", "b"]), _CONTENT)
 )
 TRANSLATED = {
-    "n",
-    "logprobs",
     "modalities",
     "options",
     "response_format",
@@ -261,7 +266,7 @@ TRANSLATED = {
     "top_k",
 }
 _NAMES = [
-    "n", "logprobs", "modalities", "options", "think", "format", "keep_alive", "top_k",
+    "modalities", "options", "think", "format", "keep_alive", "top_k",
     "response_format", "reasoning_effort", "user", "store",
 ]  # fmt: skip
 _PROMPT = st.builds(

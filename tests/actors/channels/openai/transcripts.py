@@ -12,6 +12,7 @@ from greenroom.actors.channels.channel import (
     Finish,
     FinishReason,
     ReasoningDelta,
+    Stamp,
     TextDelta,
     ToolCallArguments,
     ToolCallStart,
@@ -91,7 +92,7 @@ TRANSCRIPTS: dict[str, Transcript] = {
             part({}, "stop", content_filter_results={}),
             {"choices": [], "usage": COUNTS},
         ),
-        HI,
+        [Stamp("fp"), *HI],
     ),
     "gemini": Transcript(
         stream(
@@ -181,6 +182,7 @@ TRANSCRIPTS: dict[str, Transcript] = {
             before=b": keep-alive\n\n" * 3,
         ),
         [
+            Stamp("fp"),
             ReasoningDelta("hm"),
             *CITY[:2],
             thought(reasoning_content="hm"),
@@ -236,7 +238,7 @@ TRANSCRIPTS: dict[str, Transcript] = {
             part({}, "stop")
             | {"x_groq": {"id": "req_1", "usage": COUNTS | {"queue_time": 0.02}}, "usage": COUNTS},
         ),
-        HI,
+        [Stamp("fp"), *HI],
     ),
     "lm studio": Transcript(
         stream(
@@ -246,7 +248,7 @@ TRANSCRIPTS: dict[str, Transcript] = {
             part({}, "stop", logprobs=None),
             {"choices": [], "usage": COUNTS},
         ),
-        HI,
+        [Stamp("m"), *HI],
     ),
     "llama.cpp": Transcript(
         stream(
@@ -257,7 +259,7 @@ TRANSCRIPTS: dict[str, Transcript] = {
             part({}, "stop"),
             {"choices": [], "usage": COUNTS, "timings": {"prompt_n": 9, "predicted_n": 4}},
         ),
-        HI,
+        [Stamp("b9038"), *HI],
     ),
     "mistral": Transcript(
         stream(
@@ -285,6 +287,6 @@ TRANSCRIPTS: dict[str, Transcript] = {
             part({"role": "assistant", "content": ""}, "tool_calls"),
             {"choices": [], "usage": COUNTS},
         ),
-        [ReasoningDelta("hm"), *CITY, COUNTED],
+        [Stamp("fp_ollama"), ReasoningDelta("hm"), *CITY, COUNTED],
     ),
 }

@@ -81,7 +81,7 @@ def test_any_damage_is_damage_and_nothing_else(at: int, byte: int) -> None:
             if n == 0:
                 codec.decode_entry(bytes(changed))
             elif n == 1:
-                codec.decode_accepted(bytes(changed), "t1", None, (), None)
+                codec.decode_accepted(bytes(changed), "t1", None, (), None, None)
             else:
                 codec.decode_ending(bytes(changed), "t1", "finished", 1.0, (), ())
         except Damaged:

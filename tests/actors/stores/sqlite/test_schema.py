@@ -110,10 +110,12 @@ def test_a_released_version_is_never_edited() -> None:
         ],
         "turn": [
             "id", "session", "seq", "turn", "idempotency", "accepted", "added", "adds", "end_seq",
-            "end_entries", "state", "ended", "ending", "replayable", "request",
+            "end_entries", "state", "ended", "ending", "replayable", "request", "model", "metadata",
+            "steps", "did",
         ],
         "replay": ["turn", "ended", "body"],
         "entry": ["id", "session", "seq", "turn", "upto", "cut", "body"],
+        "errand": ["id", "session", "due", "body"],
         "borrowed": ["session", "source", "lower", "upper", "at", "cut"],
     }  # fmt: skip
 
