@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
-from bench.http.plan import CHUNKS, PAUSE, Model, Spread
+from bench.http.plan import CHUNKS, PAUSE, RELEASE, Model, Spread
 from bench.kernel.timing import percentile
 
 PATIENCE = 60.0
@@ -181,7 +181,8 @@ class _Client:
 class Held:
     """Streams that are open and silent."""
 
-    def __init__(self, target: Target, count: int) -> None:
+    def __init__(self, target: Target, count: int, upstream: int) -> None:
+        self._upstream = upstream
         request = target.request("held")
         self._streams: list[socket.socket] = []
         for _ in range(count):
@@ -197,6 +198,13 @@ class Held:
                     raise NotAnswered(f"closed after {got[-500:]!r}")
 
     def close(self) -> None:
+        """Have the upstream end them, read that, and leave."""
+        with socket.create_connection(("127.0.0.1", self._upstream), PATIENCE) as upstream:
+            head = b"POST / HTTP/1.1\r\nhost: upstream\r\ncontent-length: %d\r\n\r\n"
+            upstream.sendall(head % len(RELEASE) + RELEASE)
+            upstream.recv(1024)
+        for stream in self._streams:
+            stream.recv(65_536)
         for stream in self._streams:
             stream.close()
 

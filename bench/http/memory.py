@@ -14,10 +14,10 @@ _PATIENCE = 60.0
 _LIVE = re.compile(rb"greenroom_sessions_live\{[^}]*\} (\d+)")
 
 
-def look(gateway: Running, sizes: Sizes) -> Memory:
-    """Look at a gateway that has only just come up."""
+def look(gateway: Running, sizes: Sizes, upstream: int) -> Memory:
+    """Look at a gateway that has only just come up; `upstream` is the port that it asks."""
     cold = processes.resident(gateway.pid)
-    held = Held(gateway.target, sizes.open)
+    held = Held(gateway.target, sizes.open, upstream)
     opened = processes.resident(gateway.pid)
     held.close()
     asleep = _asleep(gateway, sizes.sessions) if gateway.name == "greenroom" else None

@@ -8,7 +8,13 @@ Name = Literal["floor", "greenroom", "tensorzero", "litellm"]
 
 Model = Literal["whole", "burst", "paced", "held"]
 MODELS: tuple[Model, ...] = ("whole", "burst", "paced", "held")
-"""What the upstream does: one JSON answer; chunks at once; chunks one by one; one chunk and no end."""
+"""What the upstream does: one JSON answer; chunks at once; chunks one by one; one chunk, and the end on `RELEASE`."""
+
+RELEASE = b"release"
+"""The body of a request to the upstream itself that ends what it holds.
+
+A gateway that does not notice its clients' leaving would ask it for ever otherwise.
+"""
 
 CHUNKS = 50
 """Of a stream; each is a server-sent event of a chat completion."""

@@ -53,7 +53,7 @@ def run(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             try:
                 up[name] = stack.enter_context(running(name, venvs, port, folder))
-                outcomes.append(memory.look(up[name], sizes))
+                outcomes.append(memory.look(up[name], sizes, port))
             except (NotAnswered, OSError) as error:
                 outcomes.append(Failure(name, "start and memory", _words(error, folder)))
         given_up: set[tuple[Name, str]] = set()

@@ -14,7 +14,7 @@ from functools import partial
 
 import httptools
 
-from bench.http.plan import CHUNKS, MODELS, PAUSE, Model
+from bench.http.plan import CHUNKS, MODELS, PAUSE, RELEASE, Model
 
 _EVENT = (
     b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1700000000,"model":"m",'
@@ -55,6 +55,7 @@ class Upstream:
         self._selector = selectors.DefaultSelector()
         self._due: list[tuple[float, int, int, _Connection]] = []
         self._count = 0
+        self.held: list[_Connection] = []
 
     def listen(self) -> int:
         """Listen on loopback; return the port."""
@@ -127,6 +128,10 @@ class _Connection:
     def on_message_complete(self) -> None:
         body = b"".join(self._body)
         self._body.clear()
+        if body == RELEASE:
+            for connection in self._upstream.held:
+                connection.end()
+            self._upstream.held.clear()
         for model in MODELS:
             if b'"%b"' % model.encode() in body:
                 return self._answer(model)
@@ -145,6 +150,7 @@ class _Connection:
                 self._upstream.later(time.monotonic() + PAUSE, CHUNKS - 2, self)
             case "held":
                 self._send(_STREAM + _chunk(_token(first=True)))
+                self._upstream.held.append(self)
 
     def tell(self, at: float, left: int) -> None:
         """Send a token that was due, and the end after the last one."""
@@ -154,9 +160,16 @@ class _Connection:
             self._send(_chunk(_token()))
             self._upstream.later(at + PAUSE, left - 1, self)
         else:
-            self._send(_chunk(_token()) + _chunk(_END) + b"0\r\n\r\n")
+            self._send(_chunk(_token()))
+            self.end()
+
+    def end(self) -> None:
+        """Send the end of a stream."""
+        self._send(_chunk(_END) + b"0\r\n\r\n")
 
     def _send(self, data: bytes) -> None:
+        if not self._is_open:
+            return
         try:
             self._stream.sendall(data)
         except OSError:
