@@ -171,7 +171,7 @@ def _process(
         subprocess.Popen(  # noqa: S603 - our own programs, and peers that the user named
             command,
             cwd=folder,
-            env=_environ() | (environ or {}),
+            env=_environ() | dict(environ or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if talks else subprocess.DEVNULL,
             stderr=errors,

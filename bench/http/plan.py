@@ -8,7 +8,10 @@ Name = Literal["floor", "greenroom", "tensorzero", "litellm"]
 
 Model = Literal["whole", "burst", "paced", "held"]
 MODELS: tuple[Model, ...] = ("whole", "burst", "paced", "held")
-"""What the upstream does: one JSON answer; chunks at once; chunks one by one; one chunk, and the end on `RELEASE`."""
+"""What the upstream does.
+
+One JSON answer; chunks at once; chunks one by one; one chunk, and the end on `RELEASE`.
+"""
 
 RELEASE = b"release"
 """The body of a request to the upstream itself that ends what it holds.
