@@ -116,6 +116,7 @@ class HypercornSeat(TCPServer):
             whole = await self._write(event.data)
         if not whole:
             await self.protocol.handle(Closed())
+            self._reading.cancel()  # for the same reason
 
     async def give_up(self) -> None:
         """Close a connection whose client reads too slowly."""
