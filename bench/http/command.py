@@ -33,7 +33,9 @@ def http(
     """Measure the gateway over HTTP, beside bare trio and, where they are named, its peers."""
     rounds = rounds or (1 if quick else 3)
     peers: dict[Name, Path | None] = {"tensorzero": tensorzero, "litellm": litellm}
-    venvs = {name: venv.absolute() for name, venv in peers.items() if venv is not None}
+    venvs: dict[Name, Path] = {
+        name: venv.absolute() for name, venv in peers.items() if venv is not None
+    }
     began = time.monotonic()
     outcomes = run(venvs, QUICK if quick else FULL, rounds, _progress)
     failures = [one for one in outcomes if isinstance(one, Failure)]
