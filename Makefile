@@ -4,10 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+PEERS := .venv-peers
 # A file of tests stays in one process: its fixtures may be whole servers.
 IN_PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: serve test crash fuzz clients bench check format wheel-test lock clean
+.PHONY: serve test crash fuzz clients bench bench-http check format wheel-test lock clean
 
 serve: $(VENV)/.installed
 	@$(BIN)/greenroom serve $(ARGS)
@@ -31,6 +32,10 @@ clients: $(VENV)/.developed
 # Beside its peers, which are installed for this alone; ARGS as in `make bench ARGS="--rounds 1"`.
 bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python -m bench kernel $(ARGS)
+
+# The whole gateway beside peers that are installed for this alone, each in its own environment.
+bench-http: $(VENV)/.developed $(PEERS)/tensorzero/.installed $(PEERS)/litellm/.installed
+	$(BIN)/python -m bench http --tensorzero $(PEERS)/tensorzero --litellm $(PEERS)/litellm $(ARGS)
 
 check: $(VENV)/.developed
 	$(BIN)/ruff check .
@@ -60,7 +65,7 @@ lock:
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) .venv-clients .venv-wheel dist build *.egg-info
+	rm -rf $(VENV) $(BENCH_VENV) $(PEERS) .venv-clients .venv-wheel dist build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -80,4 +85,14 @@ $(VENV)/.developed: pyproject.toml requirements-dev.lock | $(VENV)/bin/python
 $(BENCH_VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(VENV)/bin/python -m venv $(BENCH_VENV)
 	$(BENCH_VENV)/bin/pip install --quiet --editable . "autogen-core>=0.7.5,<0.8" "pykka>=4.5,<5"
+	@touch $@
+
+$(PEERS)/tensorzero/.installed: | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(PEERS)/tensorzero
+	$(PEERS)/tensorzero/bin/pip install --quiet "tensorzero>=2026.6,<2027"
+	@touch $@
+
+$(PEERS)/litellm/.installed: | $(VENV)/bin/python
+	$(VENV)/bin/python -m venv $(PEERS)/litellm
+	$(PEERS)/litellm/bin/pip install --quiet "litellm[proxy]>=1.110,<2"
 	@touch $@

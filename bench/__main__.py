@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import click
 
+from bench.http.command import http
 from bench.kernel.command import kernel
 from bench.store.command import store
 from bench.upstream.command import upstream
@@ -18,6 +19,7 @@ def cli() -> None:
     """Measure Greenroom, beside what it is built on and beside its peers."""
 
 
+cli.add_command(http)
 cli.add_command(kernel)
 cli.add_command(store)
 cli.add_command(upstream)

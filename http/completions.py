@@ -12,6 +12,7 @@ from greenroom.http.auth import Authenticator
 from greenroom.http.checks import Order, read_order
 from greenroom.http.completion import CompletionBuilder
 from greenroom.http.config import Gateway
+from greenroom.http.errors import invalid
 from greenroom.http.exchange import TEXT_TYPE, ClientGone, Exchange, Receive, Scope, Send
 from greenroom.http.pictures import Pictures
 from greenroom.http.translate import ChunkEncoder
@@ -67,7 +68,7 @@ class Completions:
 
     async def _read(self, exchange: Exchange) -> Order:
         images = self._gateway.images
-        return read_order(
+        order = read_order(
             await self._answering.read(exchange, self._authenticator),
             exchange,
             self._house,
@@ -75,6 +76,10 @@ class Completions:
             session_from_user=self._gateway.session_from_user,
             most_image_urls=images.max_urls if images.allow_url else 0,
         )
+        if order.starting_after and not order.stream:
+            what = 'Invalid `x-greenroom-starting-after`: it needs `"stream": true`.'
+            raise invalid(what, "x-greenroom-starting-after", "invalid_value")
+        return order
 
     async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
         """Answer; return the code of the error that was sent, None for a whole answer."""

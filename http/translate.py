@@ -6,6 +6,7 @@ from msgspec import UNSET, UnsetType
 from greenroom.actors.channels.channel import (
     AudioDelta,
     ChoiceDelta,
+    Delta,
     Deltas,
     Finish,
     Inside,
@@ -104,26 +105,30 @@ class ChunkEncoder:
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""
         pieces: list[bytes] = []
+        is_plain = self._first.is_plain
         for delta in deltas:
-            if isinstance(delta, TextDelta) and self._first.is_plain:
+            if is_plain and type(delta) is TextDelta:
                 pieces.append(self._words(delta.text))
                 continue
-            match delta:
-                case OfChoice(index, inner):
-                    choice = self._others.setdefault(index, _Choice(index))
-                    pieces += self._tell(choice, inner)
-                case Stamp(fingerprint, tier):
-                    self._fingerprint, self._tier = fingerprint or UNSET, tier or UNSET
-                    self._around = None
-                case Inside(kind, data):
-                    if self._inside:
-                        pieces.append(self._tell_inside(kind, data))
-                case Usage() | Keepsake() | Finish():
-                    msg = "the end of a turn is told by TurnEnded, not by progress"
-                    raise AssertionError(msg)
-                case _:
-                    pieces += self._tell(self._first, delta)
+            pieces += self._other(delta)
+            is_plain = self._first.is_plain
         return b"".join(pieces)
+
+    def _other(self, delta: Delta) -> list[bytes]:
+        match delta:
+            case OfChoice(index, inner):
+                return self._tell(self._others.setdefault(index, _Choice(index)), inner)
+            case Stamp(fingerprint, tier):
+                self._fingerprint, self._tier = fingerprint or UNSET, tier or UNSET
+                self._around = None
+                return []
+            case Inside(kind, data):
+                return [self._tell_inside(kind, data)] if self._inside else []
+            case Usage() | Keepsake() | Finish():
+                msg = "the end of a turn is told by TurnEnded, not by progress"
+                raise AssertionError(msg)
+            case _:
+                return self._tell(self._first, delta)
 
     def end(self, ended: TurnEnded) -> bytes:
         """Encode a good end, as one piece."""

@@ -54,6 +54,11 @@ class Actor(ABC, Generic[M]):
     async def on_stop(self) -> None:
         """Clean up; runs once after a successful start, shielded, for `grace` seconds at most."""
 
+    @property
+    def cleans_up(self) -> bool:
+        """Whether there is anything in `on_stop`."""
+        return type(self).on_stop is not Actor.on_stop
+
     def bind(self, life: "Incarnation[M]") -> None:
         """Join the actor to its life; the runtime calls it once."""
         self._life = life

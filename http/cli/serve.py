@@ -1,5 +1,6 @@
 """`greenroom serve`: the gateway in this process, and what its first user needs to see."""
 
+import gc
 import resource
 import socket
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from greenroom.http.serve import obey_signals, serve
 from greenroom.http.server.listener import open_listener
 from greenroom.http.server.tls import Certificate
 from greenroom.http.stores import OpenStore, enter_store, store_of
+
+COLLECT_AT = 5_000, 20, 50
+"""New objects, and collections of one generation, after which the next one is collected."""
 
 
 async def serve_until_signalled(
@@ -78,9 +82,19 @@ async def _serve(
                     credential=credential,
                     certificate=certificate,
                 )
-                announce(configuration, await serving.start(run))
+                url = await serving.start(run)
+                settle_collector()
+                announce(configuration, url)
             nursery.cancel_scope.cancel()
     return not hurry.cancelled_caught
+
+
+def settle_collector() -> None:
+    """Have the collector look only at what comes from now on, and less often than is usual."""
+    # Of a request's CPU time, 64 at once, the first took 12 % away and the second another 9 %.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AT)
 
 
 def raise_descriptor_limit() -> None:

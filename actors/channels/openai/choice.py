@@ -153,6 +153,10 @@ def _audio(audio: dict[str, object]) -> list[ChoiceDelta]:
 def _content(message: Message) -> tuple[str, str]:
     """Return a message's thinking and its text."""
     content = message.content or ""
+    if type(content) is str and not (
+        message.reasoning_content or message.reasoning or message.reasoning_details
+    ):
+        return "", content  # as most are: 15 µs off a read of 50 of them
     if isinstance(content, str):
         return _reasoning(message), content
     thinking = "".join(_text_of(part.thinking) for part in content if part.type == "thinking")
