@@ -13,9 +13,9 @@ from greenroom.actors.settings import AgentSettings, HouseSettings, ProviderSett
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.tools.tool import InnerTool
-from greenroom.actors.turn import TurnRequest
+from greenroom.actors.turn import Sender, TurnRequest
 from greenroom.runtime import System
-from tests.actors.conftest import Outcome, PlayedChannel, TheseTools
+from tests.actors.conftest import ANYBODY, Outcome, PlayedChannel, TheseTools
 from tests.stores import a_store
 
 MINE = SessionName("main", "k")
@@ -52,12 +52,14 @@ class Small:
         )
         return self
 
-    async def ask(self, *entries: Entry, session: SessionName = MINE) -> str:
+    async def ask(
+        self, *entries: Entry, session: SessionName = MINE, sender: Sender = ANYBODY
+    ) -> str:
         """Have a whole turn, and return what its client sees."""
         self.turns += 1
         wish = Wish(f"agent:{session.agent}", session_key=session.key)
         selection = self.house.select(wish)
-        turn = TurnRequest(f"t{self.turns}", selection.route, entries, streamed=True)
+        turn = TurnRequest(f"t{self.turns}", selection.route, entries, streamed=True, sender=sender)
         async with self.house.submit(selection, turn) as events:
             return Outcome(tuple([event async for event in events]), None).text
 

@@ -1,5 +1,7 @@
 """A call that needs a person's yes is made after that, once, and not before; nobody's word is a no."""
 
+from contextlib import suppress
+
 import pytest
 import trio
 
@@ -7,8 +9,9 @@ from greenroom.actors.entries import ToolEntry, UserEntry
 from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.stores.errands import Approval
 from greenroom.actors.tools.tool import Call, InnerTool
-from tests.actors.conftest import FAULT, PlayedChannel, a_system, said, user, words
-from tests.actors.errands.conftest import Small, a_house, an_agent
+from greenroom.actors.turn import OnBusy, Sender
+from tests.actors.conftest import FAULT, PlayedChannel, Step, a_system, said, user, words
+from tests.actors.errands.conftest import MINE, Small, a_house, an_agent
 from tests.actors.tools.conftest import calling, inner_calls
 from tests.stores import a_store
 
@@ -199,3 +202,48 @@ async def test_where_the_model_is_away_it_is_told_later() -> None:
         assert await small.house.agenda.list() == []
     # A no does nothing, and what a tool has been told is kept with the failed turn.
     assert isinstance(kept[5], type(kept[1]))
+
+
+async def test_a_rollback_of_what_it_has_done_does_not_have_it_done_again() -> None:
+    till = Till()
+    slow: list[Step] = [50.0, *words("Done.")]
+    plays = [calling(("c1", "pay"), text="Let me pay."), words("It waits."), slow, words("Next.")]
+    async with a_system() as system:
+        small = await a_house(main=PlayedChannel(*plays)).open(
+            system, an_agent(), tools=[till.tool()]
+        )
+        id_ = await parked(small)
+        await small.house.agenda.decide(id_, approves=True, by="Ada")
+        await trio.sleep(10)
+        assert len(till.paid) == 1
+        assert await small.ask(user("Stop!"), sender=Sender(on_busy=OnBusy.ROLLBACK)) == "Next."
+        await trio.sleep(10_000)
+        assert len(till.paid) == 1
+        assert await small.house.agenda.list() == []
+
+
+async def slowly(small: Small) -> None:
+    with suppress(TurnFailed):
+        await small.ask(user("Something slow"))
+
+
+async def test_one_that_is_interrupted_before_its_call_is_made_later() -> None:
+    till = Till()
+    slow: list[Step] = [5.0, *words("Slow.")]
+    plays = [calling(("c1", "pay"), text="Let me pay."), words("It waits."), slow, words("Done.")]
+    async with a_system() as system, trio.open_nursery() as nursery:
+        small = await a_house(main=PlayedChannel(*plays)).open(
+            system, an_agent(), tools=[till.tool()]
+        )
+        id_ = await parked(small)
+        nursery.start_soon(slowly, small)
+        await trio.sleep(1)
+        # Its turn waits behind the slow one, and is cancelled with it.
+        await small.house.agenda.decide(id_, approves=True, by="Ada")
+        await trio.sleep(1)
+        await small.house.archive.cancel(MINE)
+        assert till.paid == []
+        await trio.sleep(100)
+        assert len(till.paid) == 1
+        assert await small.house.agenda.list() == []
+        nursery.cancel_scope.cancel()
