@@ -52,7 +52,7 @@ class EventReader:
         return self._dispatch()
 
     def _take(self, line: bytes) -> None:
-        if line.startswith(b"data: "):  # nearly all do: 22 µs off a read of 50 events
+        if line.startswith(b"data: "):  # nearly all do, and the general way is longer
             self._first = False
             self._add(line[6:])
             return

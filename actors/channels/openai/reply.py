@@ -163,8 +163,7 @@ class OpenAIDecoder:
                 self._take_chunk(chunk, out)
 
     def _take_chunk(self, chunk: Chunk, out: list[Delta]) -> None:
-        # Most chunks have what the one before them had, and nothing to count: what is skipped then
-        # takes 50 µs off a read of 50 of them.
+        # Most chunks have what the one before them had, and nothing to count.
         stamped = chunk.system_fingerprint, chunk.service_tier
         if stamped != self._stamped:
             self._stamped = stamped
