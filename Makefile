@@ -48,8 +48,9 @@ format: $(VENV)/.developed
 	$(BIN)/ruff format .
 
 # Tests against an installed wheel: what pyproject's list of packages forgets is missing there. Those that
-# kill, crowd or measure processes would find nothing else than `make test` has.
-WHEEL_TESTS := tests/test_layers.py tests/runtime tests/actors tests/http tests/docs tests/examples
+# go through every corner would find nothing else than `make test` has.
+WHEEL_TESTS := tests/test_layers.py tests/runtime tests/docs tests/examples tests/http/test_process.py \
+  tests/http/config tests/actors/tools tests/actors/errands
 wheel-test: WHEEL_VENV := .venv-wheel
 wheel-test:
 	rm -rf $(WHEEL_VENV) dist build

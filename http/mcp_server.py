@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -25,7 +24,7 @@ from greenroom.http.answering import Answering
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
 from greenroom.http.decode import check_depth
-from greenroom.http.errors import INVALID_REQUEST, ApiError
+from greenroom.http.errors import ApiError
 from greenroom.http.exchange import (
     JSON_TYPE,
     TEXT_TYPE,
@@ -127,7 +126,6 @@ class McpEndpoint:
             return
         try:
             body = await self._answering.read(exchange, self._authenticator)
-            _check_origin(exchange)
             message = self._read(body)
             _check_version(exchange)
         except ClientGone:
@@ -226,13 +224,6 @@ class McpEndpoint:
                     case _:
                         pass
         return "".join(said)
-
-
-def _check_origin(exchange: Exchange) -> None:
-    """Refuse what another site's page sends: without a secret, nothing else would keep it out."""
-    origin = exchange.header(b"origin")
-    if origin is not None and urlsplit(origin).netloc != exchange.header(b"host"):
-        raise ApiError(403, INVALID_REQUEST, "Forbidden origin", code="forbidden_origin")
 
 
 def _check_version(exchange: Exchange) -> None:

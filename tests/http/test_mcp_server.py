@@ -189,7 +189,7 @@ async def test_another_sites_page_is_kept_out() -> None:
         for origin in ("http://evil.example", "null"):
             answer = await send(site, "ping", **(ours | {"origin": origin}))
             assert answer.status == 403
-            assert answer.error()["code"] == "forbidden_origin"
+            assert answer.error()["code"] == "origin_not_allowed"
 
 
 async def test_a_client_that_leaves_cancels_what_it_has_asked(
