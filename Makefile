@@ -23,7 +23,7 @@ crash: $(VENV)/.developed
 # What CI does in seconds, for minutes: malformed bodies, and schemathesis at every bound.
 fuzz: $(VENV)/.developed
 	BODIES=100000 $(BIN)/python -m pytest tests/http/test_malformed.py
-	EXAMPLES=100 $(BIN)/python -m pytest tests/sdk/test_schemathesis.py
+	EXAMPLES=100 $(BIN)/python -m pytest -o faulthandler_timeout=2400 tests/sdk/test_schemathesis.py
 
 # Client libraries, each in an environment of its own; ARGS as in `make clients ARGS="--newest litellm"`.
 clients: $(VENV)/.developed

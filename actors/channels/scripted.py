@@ -21,6 +21,8 @@ from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 
 _DIMENSIONS = 8
 """Of an embedding, where none are asked for."""
+_MOST_NUMBERS = 2**16
+"""In all the vectors of an answer: they are made on the loop that everybody waits for."""
 
 _HONOURED = {"max_tokens", "choices", "top_logprobs"}
 
@@ -39,7 +41,14 @@ class ScriptedChannel:
     async def embed(self, wanted: Embedding) -> Embedded:
         """Return vectors that have nothing of a meaning, but the same for the same input."""
         await trio.lowlevel.checkpoint()
-        vectors = tuple(_vector(item, wanted.dimensions or _DIMENSIONS) for item in wanted.inputs)
+        dimensions = wanted.dimensions or _DIMENSIONS
+        most = _MOST_NUMBERS // max(1, len(wanted.inputs))
+        if dimensions > most:
+            raise _unsupported(
+                "dimensions",
+                f"`dimensions` must be at most {most} with so many inputs: a script is small.",
+            )
+        vectors = tuple(_vector(item, dimensions) for item in wanted.inputs)
         tokens = sum(len(item.split() if isinstance(item, str) else item) for item in wanted.inputs)
         return Embedded(vectors, tokens, Notes(tuple(sorted(wanted.extra))))
 

@@ -219,3 +219,16 @@ async def test_a_scripts_vectors_are_the_same_for_the_same_text_and_of_length_1(
     assert vectors[0] == vectors[2] != vectors[1]
     assert all(sum(x * x for x in vector) == pytest.approx(1.0) for vector in vectors)
     assert (len(vectors[0]), first.tokens) == (3, 4)
+
+
+async def test_a_script_gives_no_more_numbers_than_it_can_make_at_once() -> None:
+    channel = ScriptedChannel()
+    with pytest.raises(TurnFailed) as caught:
+        await channel.embed(Embedding("m", ("a",), dimensions=2**31))
+    assert (caught.value.failure.kind, caught.value.failure.param) == (
+        FailureKind.INVALID_REQUEST,
+        "dimensions",
+    )
+    assert "at most 65536" in str(caught.value)
+    most = await channel.embed(Embedding("m", ("a", "b"), dimensions=2**15))
+    assert [len(json.loads(vector)) for vector in most.vectors] == [2**15] * 2
