@@ -14,6 +14,10 @@ class AtWork:
         self._calm = trio.Event()
         self._calm.set()
 
+    def has(self, session: object) -> bool:
+        """Say whether a session has a turn, as far as it was taken down."""
+        return session in self._sessions
+
     def note(self, session: object, turns: int) -> None:
         """Take down how many turns a session has now."""
         if turns and not self._sessions:

@@ -5,6 +5,7 @@ never what the turn itself brings. Making the summary is the run's work.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -205,7 +206,9 @@ class Draft:
         most = round(window * self.shortening.pinned)
         return newest_of(self._pins(cut), self._estimate, most)
 
-    @property
+    # Of one draft these never change, and a turn asks for each more than once.
+
+    @cached_property
     def _fixed_size(self) -> float:
         """How long all is that cannot be cut."""
         fixed = (*self._instructions, *told(self._summary), *self._new, *self._steps)
@@ -216,7 +219,7 @@ class Draft:
         """How many tokens a tool's result may take, where the window is known."""
         return round((self._window or 0) * self.shortening.result)
 
-    @property
+    @cached_property
     def _has_long_results(self) -> bool:
         """Whether a tool's result may be longer than that."""
         if self._window is None or self._whole:

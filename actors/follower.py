@@ -13,6 +13,7 @@ class Follower(Actor[Follow]):
     """Plays one recording to one reader; it ends with the reader, or with the turn."""
 
     mailbox_size = 1
+    is_leaf = True
 
     def __init__(
         self, recording: Recording, port: StreamPort[TurnEvent], *, announces: bool = False

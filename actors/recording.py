@@ -31,7 +31,7 @@ class Recording:
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
         self._cancels = on_disconnect is OnDisconnect.CANCEL
         self._readers = 0
-        self._news = trio.Event()
+        self._news: trio.Event | None = None
         self.scope = trio.CancelScope()
         self.answer = Answer()
         self.steps: list[TranscriptEntry] = []
@@ -142,12 +142,14 @@ class Recording:
 
     async def news(self) -> None:
         """Wait until something was added."""
+        if self._news is None:
+            self._news = trio.Event()
         await self._news.wait()
 
     def _tell(self) -> None:
-        if self._news.statistics().tasks_waiting:
+        if self._news is not None:
             self._news.set()
-            self._news = trio.Event()
+            self._news = None
 
 
 def settle(port: StreamPort[Any], outcome: TurnEnded | Failure) -> None:

@@ -28,7 +28,7 @@ from greenroom.actors.entries import (
 )
 from greenroom.actors.failure import FORMLESS, Failure, FailureKind, TurnFailed
 from greenroom.actors.output import MOST_REPAIRS, repair, response_format
-from greenroom.actors.recording import LEFT, Recording
+from greenroom.actors.recording import Recording
 from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.summing import sum_up
 from greenroom.actors.telling import Telling
@@ -75,6 +75,7 @@ class Run(Actor[Begin]):
     """
 
     mailbox_size = 1
+    is_leaf = True
 
     def __init__(
         self,
@@ -109,23 +110,23 @@ class Run(Actor[Begin]):
 
     async def receive(self, message: Begin) -> None:
         recording = self._recording
-        failure: Failure | None = LEFT
+        failure: Failure | None = None
+        recording.scope.deadline = trio.current_time() + self._time_limit
         with recording.scope:
-            with trio.move_on_after(self._time_limit) as limit:
-                try:
-                    failure = await self._work(Caller(self._upstreams, self._bill, self.log))
-                    if failure is None:
-                        recording.whole = recording.answer.reason is not None
-                        await self._acting.release()
-                except (StoreFailed, Fenced) as error:
-                    failure = store_failure(error).failure
-            if limit.cancelled_caught:
-                failure = Failure(
-                    FailureKind.UPSTREAM_TIMEOUT,
-                    f"The turn took longer than its limit of {self._time_limit:g} s.",
-                )
+            try:
+                failure = await self._work(Caller(self._upstreams, self._bill, self.log))
+                if failure is None:
+                    recording.whole = recording.answer.reason is not None
+                    await self._acting.release()
+            except (StoreFailed, Fenced) as error:
+                failure = store_failure(error).failure
         if recording.stopped is not None:
             failure = recording.stopped
+        elif recording.scope.cancelled_caught:
+            failure = Failure(
+                FailureKind.UPSTREAM_TIMEOUT,
+                f"The turn took longer than its limit of {self._time_limit:g} s.",
+            )
         self.stop(RunResult(failure, self._bill.cost, self._guessed, self._summed_up))
 
     async def _work(self, caller: Caller) -> Failure | None:

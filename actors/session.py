@@ -11,12 +11,7 @@ from typing import TypeVar, assert_never
 
 from greenroom.actors.acting import Equipment
 from greenroom.actors.changes import change
-from greenroom.actors.closing import (
-    ended_by,
-    internal,
-    stopping,
-    store_failure,
-)
+from greenroom.actors.closing import ended_by, internal, stopping, store_failure
 from greenroom.actors.draft import Draft, blank_of, split
 from greenroom.actors.entries import SystemEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
@@ -44,10 +39,7 @@ from greenroom.actors.session_messages import (
     SessionMessage,
 )
 from greenroom.actors.settings import AgentSettings, SessionLimits
-from greenroom.actors.stores.records import (
-    AcceptedTurn,
-    SessionName,
-)
+from greenroom.actors.stores.records import AcceptedTurn, SessionName
 from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.tools.toolbox import Toolbox
@@ -140,6 +132,10 @@ class Session(Actor[SessionMessage]):
                 assert_never(message)
         await self._advance()
         return answer
+
+    @property
+    def cleans_up(self) -> bool:
+        return self._line.running is not None or self._surroundings.at_work.has(self)
 
     async def on_stop(self) -> None:
         self._surroundings.at_work.note(self, 0)
@@ -241,7 +237,7 @@ class Session(Actor[SessionMessage]):
         port = self.stream_port(message)
         recording.join(port)
         follower = Follower(recording, port, announces=announces)
-        ref = await self._begin_child(follower, f"{name}.follower")
+        ref = self._begin_child(follower, f"{name}.follower")
         self.watch(ref, lambda _: FollowerEnded())
         self._followers += 1
         ref.tell(Follow())
@@ -325,7 +321,7 @@ class Session(Actor[SessionMessage]):
             time_limit=self._agent.time_limit,
             ahead=item.ahead,
         )
-        ref = await self._begin_child(run, turn.id)
+        ref = self._begin_child(run, turn.id)
         self.watch(ref, RunEnded)
         ref.tell(Begin())
 
@@ -390,9 +386,9 @@ class Session(Actor[SessionMessage]):
         if self._recent is not None:
             self._recent.ended(item.turn.sender.fingerprint, self._key)
 
-    async def _begin_child(self, child: Actor[_C], name: str) -> Ref[_C]:
+    def _begin_child(self, child: Actor[_C], name: str) -> Ref[_C]:
         try:
-            return await self.spawn(child, name)
+            return self.begin(child, name)
         except NotAccepted:
             raise stopping() from None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from greenroom.runtime.message import Message, Request, Subscription
 from greenroom.runtime.ref import Ref
 from greenroom.runtime.reply import ReplyPort, StreamPort
-from greenroom.runtime.spawn import spawn
+from greenroom.runtime.spawn import begin, spawn
 from greenroom.runtime.supervision import Restarted, Strategy
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class Actor(ABC, Generic[M]):
 
     grace: float = 5.0
     """Seconds that children, and then `on_stop`, may take when this actor stops."""
+
+    is_leaf: bool = False
+    """Whether it never has children, directories or alarms, which makes its life cheaper."""
 
     strategy: Strategy = Strategy.ONE_FOR_ONE
     """Whether a supervised child that is restarted takes its supervised siblings along."""
@@ -87,6 +90,17 @@ class Actor(ABC, Generic[M]):
             ValueError: a living child has that name.
         """
         return await spawn(self._life, name, child)
+
+    def begin(self, child: "Actor[C]", name: str) -> Ref[C]:
+        """Start a child that is never restarted, and do not wait: its mailbox is open now.
+
+        What its `on_start` raises is its end, which those that watch or ask are told.
+
+        Raises:
+            NotAccepted: this actor is at its end.
+            ValueError: a living child has that name.
+        """
+        return begin(self._life, name, child)
 
     async def supervise(
         self, create: "Callable[[], Actor[C]]", name: str, policy: Restarted

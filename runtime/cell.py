@@ -75,6 +75,7 @@ class Cell(Generic[M]):
         "common",
         "ending",
         "host",
+        "is_leaf",
         "killed",
         "kind",
         "life",
@@ -114,6 +115,7 @@ class Cell(Generic[M]):
         self.restarts = 0
         self.life: Incarnation[M] = Incarnation(self)
         self.kind = type(actor).__name__
+        self.is_leaf = actor.is_leaf
         self.mailbox: Mailbox[M] = Mailbox(path, actor.mailbox_size)
         self.ref: Ref[M] = Ref(self)
         self._first: Actor[M] | None = actor

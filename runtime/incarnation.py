@@ -44,6 +44,7 @@ class Incarnation(Generic[M]):
         "_limit",
         "_nursery",
         "_open_ports",
+        "_scope",
         "_stopping",
         "_value",
         "_watches",
@@ -72,6 +73,7 @@ class Incarnation(Generic[M]):
         self._limit: trio.CancelScope | None = None
         self._nursery: trio.Nursery | None = None
         self._open_ports: set[Port] | None = None
+        self._scope: trio.CancelScope | None = None
         self._stopping = False
         self._value: object = None
         self._watches: dict[Watch[Any], None] | None = None
@@ -84,20 +86,17 @@ class Incarnation(Generic[M]):
         Raises nothing but what cancelled it from outside, or what is no `Exception`.
         """
         try:
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                if self.cell.killed or self._failure is not None:
-                    nursery.cancel_scope.cancel()
-                try:
-                    await self._act()
-                finally:
-                    self._stopping = True
-                    if self._failure is not None:
-                        self.ending = Crashed(self._failure)
-                    self.is_over = True
-                    self.cell.is_ending(self.ending)
-                    await self._end_children()
-                    nursery.cancel_scope.cancel()  # what runs beside it: sweeps and rounds
+            if self.cell.is_leaf:
+                with trio.CancelScope() as scope:
+                    await self._run(scope)
+            else:
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    try:
+                        await self._run(nursery.cancel_scope)
+                    finally:
+                        if nursery.child_tasks:  # what runs beside it: sweeps and rounds
+                            nursery.cancel_scope.cancel()
         except Exception as error:  # noqa: BLE001 - an actor's errors end with it
             self.ending = Crashed(error)
         except BaseExceptionGroup as group:
@@ -116,6 +115,20 @@ class Incarnation(Generic[M]):
             finally:
                 self._let_go()  # of what the clean-up watches
                 self.actor = None
+
+    async def _run(self, scope: trio.CancelScope) -> None:
+        self._scope = scope
+        if self.cell.killed or self._failure is not None:
+            scope.cancel()
+        try:
+            await self._act()
+        finally:
+            self._stopping = True
+            if self._failure is not None:
+                self.ending = Crashed(self._failure)
+            self.is_over = True
+            self.cell.is_ending(self.ending)
+            await self._end_children()
 
     async def _act(self) -> None:
         try:
@@ -140,15 +153,14 @@ class Incarnation(Generic[M]):
                 await self.children.kill(self.grace)
 
     async def _serve(self, actor: "Actor[M]") -> Ending:
-        get, handle, tells_time = self.cell.mailbox.get, self._handle, self.cell.tells_time
+        get, handle = self.cell.mailbox.get, self._handle
         self.touch()
         while not self._stopping:
             try:
                 envelope = await get()
                 if envelope is not None:
                     await handle(actor, envelope)
-                    if tells_time:
-                        self.touch()
+                    self.touch()
             except Exception as error:  # noqa: BLE001 - this is what a crash is
                 return Crashed(error)
         return Killed() if self.cell.killed else Finished(self._value)
@@ -220,8 +232,8 @@ class Incarnation(Generic[M]):
     def kill(self) -> None:
         """Cancel it where it stands."""
         self._stopping = True
-        if self._nursery is not None:
-            self._nursery.cancel_scope.cancel()
+        if self._scope is not None:
+            self._scope.cancel()
 
     def hurry(self, by: float) -> None:
         """Have its clean-up and those below it done at the time `by`, if they run already."""
@@ -268,8 +280,9 @@ class Incarnation(Generic[M]):
         return 0.0 if self.actor is None else self.actor.grace
 
     def touch(self) -> None:
-        """Remember that it was busy until now."""
-        self.idle_since = trio.current_time()
+        """Remember that it was busy until now, if somebody wants to know."""
+        if self.cell.tells_time:
+            self.idle_since = trio.current_time()
 
     def adopt(self, child: "Cell[Any]") -> trio.Nursery:
         """Take a child in and return the nursery that its task belongs into.
@@ -280,10 +293,11 @@ class Incarnation(Generic[M]):
         """
         if self._stopping:
             raise NotAccepted(self.cell.path)
+        nursery = self.nursery
         if self.children is None:
             self.children = Children(self.cell)
         self.children.add(child)
-        return self.nursery
+        return nursery
 
     def name_the_late(self) -> None:
         """Log which children could not be cancelled."""
@@ -300,7 +314,8 @@ class Incarnation(Generic[M]):
     def nursery(self) -> trio.Nursery:
         """Where what belongs to this life runs beside it."""
         if self._nursery is None:
-            msg = f"{self.cell.path} has not started"
+            why = "is a leaf" if self.cell.is_leaf else "has not started"
+            msg = f"{self.cell.path} {why}"
             raise RuntimeError(msg)
         return self._nursery
 

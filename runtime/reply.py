@@ -97,20 +97,26 @@ class StreamPort(Generic[E]):
     never lost to a slow reader.
     """
 
-    __slots__ = ("_forget", "_on_leave", "_send", "_stream", "scope", "taken")
+    __slots__ = ("_forget", "_on_leave", "_scope", "_send", "_stream", "abandoned", "taken")
 
     def __init__(self, send: trio.MemorySendChannel[E], stream: "ReplyStream[E]") -> None:
         self._send = send
         self._stream = stream
         self._forget: Callable[[StreamPort[E]], None] | None = None
         self._on_leave: Callable[[], None] | None = None
-        self.scope = trio.CancelScope()
+        self._scope: trio.CancelScope | None = None
+        self.abandoned = False
+        """Whether the consumer has left."""
         self.taken = False
 
     @property
-    def abandoned(self) -> bool:
-        """Whether the consumer has left."""
-        return self.scope.cancel_called
+    def scope(self) -> trio.CancelScope:
+        """What the consumer's leaving cancels; most streams have no need of it."""
+        if self._scope is None:
+            self._scope = trio.CancelScope()
+            if self.abandoned:
+                self._scope.cancel()
+        return self._scope
 
     async def send(self, event: E) -> None:
         """Give the consumer an event, waiting for room; does nothing once it has left.
@@ -147,7 +153,9 @@ class StreamPort(Generic[E]):
 
     def leave(self) -> None:
         """Cancel the producer and end the stream; the consumer's end calls it."""
-        self.scope.cancel()
+        self.abandoned = True
+        if self._scope is not None:
+            self._scope.cancel()
         self.close()
         tell, self._on_leave = self._on_leave, None
         if tell is not None:
