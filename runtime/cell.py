@@ -218,6 +218,8 @@ class Cell(Generic[M]):
     def _close_mailbox(self) -> None:
         """Take no more messages and answer those that were accepted and not begun."""
         unread = self.mailbox.close()
+        if not unread:
+            return
         error = self._start_error
         for envelope in unread:
             if envelope.port is None:

@@ -201,8 +201,11 @@ class ReplyStream(Generic[E]):
 
     async def __anext__(self) -> E:
         if self._streak < TURNS_BEFORE_YIELD:
-            with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel):
+            try:
                 event = self._receive.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                pass  # the way below tells the one from the other
+            else:
                 self._streak += 1
                 return event
         self._streak = 0
