@@ -388,7 +388,7 @@ class Session(Actor[SessionMessage]):
 
     def _begin_child(self, child: Actor[_C], name: str) -> Ref[_C]:
         try:
-            return self.begin(child, name)
+            return self.spawn_soon(child, name)
         except NotAccepted:
             raise stopping() from None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from greenroom.runtime.message import Message, Request, Subscription
 from greenroom.runtime.ref import Ref
 from greenroom.runtime.reply import ReplyPort, StreamPort
-from greenroom.runtime.spawn import begin, spawn
+from greenroom.runtime.spawn import spawn, spawn_soon
 from greenroom.runtime.supervision import Restarted, Strategy
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Actor(ABC, Generic[M]):
         """
         return await spawn(self._life, name, child)
 
-    def begin(self, child: "Actor[C]", name: str) -> Ref[C]:
+    def spawn_soon(self, child: "Actor[C]", name: str) -> Ref[C]:
         """Start a child that is never restarted, and do not wait: its mailbox is open now.
 
         What its `on_start` raises is its end, which those that watch or ask are told.
@@ -100,7 +100,7 @@ class Actor(ABC, Generic[M]):
             NotAccepted: this actor is at its end.
             ValueError: a living child has that name.
         """
-        return begin(self._life, name, child)
+        return spawn_soon(self._life, name, child)
 
     async def supervise(
         self, create: "Callable[[], Actor[C]]", name: str, policy: Restarted

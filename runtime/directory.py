@@ -79,11 +79,12 @@ class Directory(Generic[K, M]):
         if self._host is not None and not self._host.is_stopping:
             msg = f"this directory is hosted by {self._host.cell.path} already"
             raise ValueError(msg)
+        nursery = host.nursery
         self._host = host
         if self._idle is not None:
             # A new one: the last host may be ending still, and sweep what it has itself.
             self._sweep = Sweep(self._idle)
-            host.nursery.start_soon(self._sweep.run)
+            nursery.start_soon(self._sweep.run)
 
     def activate(self, key: K) -> "Cell[M]":
         """Return the cell of `key` that takes messages; begin one if there is none.

@@ -32,8 +32,8 @@ async def spawn(
     return cast("Ref[C]", await nursery.start(cell.run, name=path))
 
 
-def begin(host: Incarnation[Any], name: str, actor: "Actor[C]") -> Ref[C]:
-    """Begin a child and do not wait: its mailbox is open now; see `Actor.begin`."""
+def spawn_soon(host: Incarnation[Any], name: str, actor: "Actor[C]") -> Ref[C]:
+    """Begin a child and do not wait: its mailbox is open now; see `Actor.spawn_soon`."""
     path = f"{host.cell.path}/{name}"
     cell = Cell(host.cell.common, host, path, name, actor)
     # Over `Nursery.start`, which makes a nursery of its own, this takes 30 µs off a turn.
