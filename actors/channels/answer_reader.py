@@ -27,6 +27,11 @@ class AnswerReader:
         """Whether the answer is one JSON value, which `end` gives as a nameless event."""
         return self._whole is not None
 
+    @property
+    def between(self) -> bool:
+        """Whether an event has ended, and what comes begins another one, so that it may be a run."""
+        return self._whole is None and self._events.between
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes; raises `APage` or `TooLarge`."""
         if not self._begun:

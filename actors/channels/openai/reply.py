@@ -6,6 +6,9 @@ cuts between reads change nothing. `wire` has the shapes, `choice` the order wit
 
 The end of the answer is held back until the upstream has ended, for some go on after their finish
 reason, and some count tokens in every chunk.
+
+Nearly every chunk is the one before it with another content. Such a plain one is compared with a mould,
+and taken without a look at any field.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,6 +26,7 @@ from greenroom.actors.channels.channel import (
     FinishReason,
     OfChoice,
     Stamp,
+    TextDelta,
     Usage,
 )
 from greenroom.actors.channels.lines import TooLarge
@@ -33,15 +37,20 @@ from greenroom.actors.channels.openai.keepsake import Thinking
 from greenroom.actors.channels.openai.wire import (
     Choice,
     Chunk,
+    Message,
     NotAChunk,
+    message_alone,
     read_chunks,
+    read_run,
     read_usage,
 )
-from greenroom.actors.channels.sse import Event
+from greenroom.actors.channels.sse import Event, run_of
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import TurnFailed
 
 _MALFORMED = (NotAChunk, TooLarge, APage, BadCalls)
+
+_DONE = b"data: [DONE]\n\n"
 
 _NO_STAMP = Stamp()
 _NO_FIELDS: dict[str, object] = {}
@@ -74,6 +83,11 @@ class OpenAIDecoder:
         self._usage: Usage | None = None
         self._stamp = self._told_stamp = _NO_STAMP
         self._stamped: tuple[object, object] = None, None
+        self._between = False
+        """Whether what comes begins an event."""
+        self._tells_logprobs = tells_logprobs
+        self._mould = Chunk(), Message()
+        """A chunk that brings its content as text and nothing else, and its message; or one of no use."""
         self._failure: TurnFailed | None = None
         self._done = False
 
@@ -134,9 +148,39 @@ class OpenAIDecoder:
         yield 0, self._first
 
     def _read(self, data: bytes, out: list[Delta]) -> None:
+        if not self._between:
+            head, gap, data = data.partition(b"\n\n")
+            self._read_events(head + gap, out)
+        if data and self._between and not self._done:
+            ends = data.endswith(_DONE)
+            events, rest = run_of(data[: -len(_DONE)] if ends else data)
+            if chunks := read_run(events):
+                self._take_run(events, chunks, out)
+                data = rest + _DONE if ends else rest
+        if data == _DONE and self._between:
+            self._done = True
+        elif data:
+            self._read_events(data, out)
+
+    def _read_events(self, data: bytes, out: list[Delta]) -> None:
         for event in self._answer.feed(data):
             if not self._done:
                 self._take(event, out)
+        self._between = self._answer.between
+
+    def _take_run(self, events: list[bytes], chunks: list[Chunk], out: list[Delta]) -> None:
+        """Take chunks that came in these events; a plain one costs 0.3 us, any other one 2."""
+        mould, message = self._mould
+        for place, chunk in enumerate(chunks):
+            if chunk.choices and (told := chunk.choices[0].delta):
+                content = message.content = told.content
+                if content and type(content) is str and chunk == mould:
+                    out.append(TextDelta(content))
+                    continue
+            if _is_error(chunk):
+                raise self._errors.of_event(events[place].strip())
+            self._take_chunk(chunk, out)
+            mould, message = self._mould
 
     def _read_rest(self, out: list[Delta]) -> None:
         event = self._answer.end()
@@ -188,6 +232,15 @@ class OpenAIDecoder:
         if error := groq.get("error"):
             said = text(error) or text(fields(error).get("message"))
             raise self._errors.of_event(msgspec.json.encode({"error": said}))
+        self._mould = self._mould_of(chunk)
+
+    def _mould_of(self, chunk: Chunk) -> tuple[Chunk, Message]:
+        """Return what chunks are compared with after one that was taken."""
+        if self._first.begun and self._stamp == self._told_stamp:
+            message = message_alone(chunk, with_logprobs=self._tells_logprobs)
+            if message is not None:
+                return chunk, message
+        return Chunk(), Message()
 
     def _take_first(self, choice: Choice, out: list[Delta]) -> None:
         if message := choice.delta or choice.message:

@@ -6,7 +6,7 @@ the reader judges by itself, so that an odd field never costs the answer. Source
 in platform.openai.com's API reference; the OpenAI endpoints of Gemini, Groq, DeepSeek and vLLM.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -112,6 +112,14 @@ def read_chunks(data: bytes) -> list[Chunk]:
     return _leniently(_read_strictly, data)
 
 
+def read_run(events: Iterable[bytes]) -> list[Chunk]:
+    """Return the chunks of events, or none if one of them is not as it should be."""
+    try:
+        return list(map(_chunk.decode, events))
+    except _UNREADABLE:
+        return []
+
+
 def read_call(keys: Mapping[str, msgspec.Raw]) -> Call:
     """Return the call, or the fragment of one, that has these keys; raises `NotAChunk`."""
 
@@ -125,6 +133,20 @@ def read_call(keys: Mapping[str, msgspec.Raw]) -> Call:
         read("custom", _custom),
         vendor_keys(keys),
     )
+
+
+def message_alone(chunk: Chunk, *, with_logprobs: bool) -> Message | None:
+    """Return a chunk's message if its content is all that the chunk says of a first choice."""
+    if chunk.usage or chunk.x_groq or chunk.error or not chunk.choices or len(chunk.choices) > 1:
+        return None
+    [choice] = chunk.choices
+    if choice.finish_reason or choice.usage or (with_logprobs and choice.logprobs):
+        return None
+    message = choice.delta
+    if message is None or not (choice.index is None or choice.index == 0):
+        return None
+    others = msgspec.structs.astuple(message)[1:]
+    return None if any(others) else message
 
 
 def read_usage(value: object) -> Usage | None:
