@@ -27,6 +27,7 @@ from greenroom.actors.channels.transport.foreign import (
 )
 from greenroom.actors.channels.transport.idle import Idle
 from greenroom.actors.channels.transport.request import written
+from greenroom.actors.channels.transport.silence import Silence
 from greenroom.actors.channels.transport.transport import HttpResponse
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.settings import TimeLimits
@@ -43,9 +44,12 @@ class Direct:
         self._limits = limits
         self._address_of = lru_cache(_ADDRESSES)(address_of)
         self._idle = Idle()
+        self._silence = Silence(limits.silence)
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpResponse]:
-        return _Exchange(self._provider, self._limits, self._idle, self._address_of, request)
+        return _Exchange(
+            self._provider, self._limits, self._idle, self._silence, self._address_of, request
+        )
 
     async def aclose(self) -> None:
         self._idle.close()
@@ -60,12 +64,14 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
         provider: str,
         limits: TimeLimits,
         idle: Idle,
+        silence: Silence,
         address_of: Callable[[str], Address],
         request: HttpRequest,
     ) -> None:
         self._provider = provider
         self._limits = limits
         self._idle = idle
+        self._silence = silence
         self._address_of = address_of
         self._request = request
         self._line: _Line
@@ -118,7 +124,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
             line.close()
             raise late(self._provider, NO_ANSWER, self._limits.first_byte)
         if line.answer.status:
-            return _Response(self._provider, self._limits.silence, line)
+            return _Response(self._provider, self._limits.silence, self._silence, line)
         if line.answer.begun:
             raise broken(self._provider, line.error, answered=False)
         return None
@@ -127,22 +133,19 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
 class _Response(HttpResponse):
     """An answer that is read from its connection when it is taken."""
 
-    def __init__(self, provider: str, patience: float, line: "_Line") -> None:
+    def __init__(self, provider: str, patience: float, silence: Silence, line: "_Line") -> None:
         super().__init__(line.answer.status, line.answer.headers)
         self._provider = provider
         self._patience = patience
+        self._silence = silence
         self._line = line
         self._failure: TurnFailed | None = None
 
     async def read(self) -> bytes:
         line = self._line
-        if self._failure is None and line.due:
-            with trio.move_on_after(self._patience) as patience:
-                while line.due:
-                    await line.receive()
-            if patience.cancelled_caught:
-                self._failure = late(self._provider, SILENCE, self._patience)
-                line.close()
+        if self._failure is None and line.due and not await self._silence.bound(line):
+            self._failure = late(self._provider, SILENCE, self._patience)
+            line.close()
         if body := line.take():
             return body
         if self._failure is None and line.answer.malformed:
@@ -150,6 +153,11 @@ class _Response(HttpResponse):
         if self._failure is not None:
             raise self._failure
         return b""
+
+    async def settle(self) -> None:
+        self._line.take()
+        if self._line.due:  # most bodies have ended, and need no time limit
+            await super().settle()
 
 
 class _Line:
@@ -193,6 +201,16 @@ class _Line:
                 self.answer.end()
         if self.answer.malformed:
             self.close()
+
+    async def wait(self) -> None:
+        """Receive until there is some of the body, or none to come."""
+        while self.due:
+            await self.receive()
+
+    def nudge(self) -> None:
+        """Wake who waits, as `Silence` wants it."""
+        if self._connection is not None:
+            self._connection.nudge()
 
     def take(self) -> bytes:
         """Return what there is of the body."""
