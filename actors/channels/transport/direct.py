@@ -5,15 +5,13 @@ what nobody takes stays with the upstream, what one network read brought is take
 exchange costs the same however many others are under way.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
 from types import TracebackType
 
 import trio
 
 from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.transport.address import Address, Origin, address_of
+from greenroom.actors.channels.transport.address import Origin
 from greenroom.actors.channels.transport.answer import Answer
 from greenroom.actors.channels.transport.connection import Connection, connect
 from greenroom.actors.channels.transport.foreign import (
@@ -26,14 +24,11 @@ from greenroom.actors.channels.transport.foreign import (
     unreachable,
 )
 from greenroom.actors.channels.transport.idle import Idle
-from greenroom.actors.channels.transport.request import written
+from greenroom.actors.channels.transport.request import Writer
 from greenroom.actors.channels.transport.silence import Silence
 from greenroom.actors.channels.transport.transport import HttpResponse
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.settings import TimeLimits
-
-_ADDRESSES = 16
-"""Parsed URLs that are remembered; a provider asks at one or two of them."""
 
 
 class Direct:
@@ -42,13 +37,13 @@ class Direct:
     def __init__(self, provider: str, limits: TimeLimits) -> None:
         self._provider = provider
         self._limits = limits
-        self._address_of = lru_cache(_ADDRESSES)(address_of)
+        self._writer = Writer()
         self._idle = Idle()
         self._silence = Silence(limits.silence)
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpResponse]:
         return _Exchange(
-            self._provider, self._limits, self._idle, self._silence, self._address_of, request
+            self._provider, self._limits, self._idle, self._silence, self._writer, request
         )
 
     async def aclose(self) -> None:
@@ -65,27 +60,26 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
         limits: TimeLimits,
         idle: Idle,
         silence: Silence,
-        address_of: Callable[[str], Address],
+        writer: Writer,
         request: HttpRequest,
     ) -> None:
         self._provider = provider
         self._limits = limits
         self._idle = idle
         self._silence = silence
-        self._address_of = address_of
+        self._writer = writer
         self._request = request
         self._line: _Line
 
     async def __aenter__(self) -> HttpResponse:
         try:
-            address = self._address_of(self._request.url)
-            data = written(address, self._request)
+            origin, data = self._writer.write(self._request)
         except ValueError:
             raise unaskable(self._provider) from None
-        reused = self._idle.take(address.origin)
+        reused = self._idle.take(origin)
         response = None if reused is None else await self._ask(reused, data)
         if response is None:
-            fresh = await self._connect(address.origin, sent=reused is not None)
+            fresh = await self._connect(origin, sent=reused is not None)
             response = await self._ask(fresh, data)
         if response is None:
             raise broken(self._provider, self._line.error, answered=False)
