@@ -60,6 +60,10 @@ class EventReader:
         """Whether an event has ended, and nothing has come of the next one."""
         return not (self._first or self._name or self._data or self._lines.amid)
 
+    def begin(self) -> None:
+        """Take it that the stream's beginning, where a byte order mark may be, was read elsewhere."""
+        self._first = False
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes; raises `TooLarge`."""
         events: list[Event] = []

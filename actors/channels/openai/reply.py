@@ -44,7 +44,7 @@ from greenroom.actors.channels.openai.wire import (
     read_run,
     read_usage,
 )
-from greenroom.actors.channels.sse import Event, run_of
+from greenroom.actors.channels.sse import Event
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
 from greenroom.actors.failure import TurnFailed
 
@@ -83,7 +83,7 @@ class OpenAIDecoder:
         self._usage: Usage | None = None
         self._stamp = self._told_stamp = _NO_STAMP
         self._stamped: tuple[object, object] = None, None
-        self._between = False
+        self._between = True
         """Whether what comes begins an event."""
         self._tells_logprobs = tells_logprobs
         self._mould = Chunk(), Message()
@@ -153,7 +153,7 @@ class OpenAIDecoder:
             self._read_events(head + gap, out)
         if data and self._between and not self._done:
             ends = data.endswith(_DONE)
-            events, rest = run_of(data[: -len(_DONE)] if ends else data)
+            events, rest = self._answer.run(data[: -len(_DONE)] if ends else data)
             if chunks := read_run(events):
                 self._take_run(events, chunks, out)
                 data = rest + _DONE if ends else rest
