@@ -8,7 +8,7 @@ The end of the answer is held back until the upstream has ended, for some go on 
 reason, and some count tokens in every chunk.
 
 Nearly every chunk is the one before it with another content. Such a plain one is compared with a mould,
-and taken without a look at any field.
+and taken without a look at any field; or with a frame, and not even parsed.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,6 +33,7 @@ from greenroom.actors.channels.lines import TooLarge
 from greenroom.actors.channels.loose import fields, text
 from greenroom.actors.channels.openai.calls import BadCalls
 from greenroom.actors.channels.openai.choice import ChoiceReader, GaveUp
+from greenroom.actors.channels.openai.frame import NO_FRAME, frame_of
 from greenroom.actors.channels.openai.keepsake import Thinking
 from greenroom.actors.channels.openai.wire import (
     Choice,
@@ -40,8 +41,8 @@ from greenroom.actors.channels.openai.wire import (
     Message,
     NotAChunk,
     message_alone,
+    read_chunk,
     read_chunks,
-    read_run,
     read_usage,
 )
 from greenroom.actors.channels.sse import Event
@@ -50,7 +51,8 @@ from greenroom.actors.failure import TurnFailed
 
 _MALFORMED = (NotAChunk, TooLarge, APage, BadCalls)
 
-_DONE = b"data: [DONE]\n\n"
+_TRIES = 4
+"""How often the frame of an answer's events is looked for; some have none."""
 
 _NO_STAMP = Stamp()
 _NO_FIELDS: dict[str, object] = {}
@@ -88,6 +90,9 @@ class OpenAIDecoder:
         self._tells_logprobs = tells_logprobs
         self._mould = Chunk(), Message()
         """A chunk that brings its content as text and nothing else, and its message; or one of no use."""
+        self._frame = NO_FRAME
+        """What stands around the content of such chunks, if that is known."""
+        self._tries = _TRIES
         self._failure: TurnFailed | None = None
         self._done = False
 
@@ -105,6 +110,8 @@ class OpenAIDecoder:
 
     def feed(self, data: bytes) -> Deltas:
         """Return what `data` brings, possibly nothing; a failure waits for `end`."""
+        if self._between and not self._done and (lone := self._frame.text_of_lone(data)):
+            return (TextDelta(lone),)  # 1 us, not 5
         out: list[Delta] = []
         try:
             self._read(data, out)
@@ -152,14 +159,9 @@ class OpenAIDecoder:
             head, gap, data = data.partition(b"\n\n")
             self._read_events(head + gap, out)
         if data and self._between and not self._done:
-            ends = data.endswith(_DONE)
-            events, rest = self._answer.run(data[: -len(_DONE)] if ends else data)
-            if chunks := read_run(events):
-                self._take_run(events, chunks, out)
-                data = rest + _DONE if ends else rest
-        if data == _DONE and self._between:
-            self._done = True
-        elif data:
+            events, data = self._answer.run(data)
+            self._take_run(events, out)
+        if data:
             self._read_events(data, out)
 
     def _read_events(self, data: bytes, out: list[Delta]) -> None:
@@ -168,19 +170,45 @@ class OpenAIDecoder:
                 self._take(event, out)
         self._between = self._answer.between
 
-    def _take_run(self, events: list[bytes], chunks: list[Chunk], out: list[Delta]) -> None:
-        """Take chunks that came in these events; a plain one costs 0.3 us, any other one 2."""
-        mould, message = self._mould
-        for place, chunk in enumerate(chunks):
-            if chunk.choices and (told := chunk.choices[0].delta):
-                content = message.content = told.content
-                if content and type(content) is str and chunk == mould:
-                    out.append(TextDelta(content))
-                    continue
-            if _is_error(chunk):
-                raise self._errors.of_event(events[place].strip())
+    def _take_run(self, events: list[bytes], out: list[Delta]) -> None:
+        place = 0
+        while place < len(events) and not self._done:
+            if texts := self._frame.texts(events, place):
+                out.extend(map(TextDelta, texts))
+                place += len(texts)
+            else:
+                self._take_data(events[place], out)
+                place += 1
+
+    def _take_data(self, data: bytes, out: list[Delta]) -> None:
+        """Take the data of an event; a plain chunk costs 1.5 us, any other one 4."""
+        chunk = read_chunk(data)
+        if chunk is None or _is_error(chunk):
+            self._take(Event(b"", data), out)
+            return
+        if content := self._content_of(chunk):
+            out.append(TextDelta(content))
+        else:
             self._take_chunk(chunk, out)
-            mould, message = self._mould
+        if self._frame is NO_FRAME and self._tries:
+            self._look_for_frame(data)
+
+    def _content_of(self, chunk: Chunk) -> str:
+        """Return the content of a plain chunk, nothing if it is none."""
+        mould, message = self._mould
+        told = chunk.choices[0].delta if chunk.choices else None
+        content = message.content = None if told is None else told.content
+        return content if isinstance(content, str) and chunk == mould else ""
+
+    def _look_for_frame(self, data: bytes) -> None:
+        content = self._mould[1].content
+        if content and isinstance(content, str):
+            self._tries -= 1
+            self._frame = frame_of(data, content, self._content_in) or NO_FRAME
+
+    def _content_in(self, data: bytes) -> str:
+        chunk = read_chunk(data)
+        return "" if chunk is None else self._content_of(chunk)
 
     def _read_rest(self, out: list[Delta]) -> None:
         event = self._answer.end()
@@ -233,6 +261,7 @@ class OpenAIDecoder:
             said = text(error) or text(fields(error).get("message"))
             raise self._errors.of_event(msgspec.json.encode({"error": said}))
         self._mould = self._mould_of(chunk)
+        self._frame = NO_FRAME
 
     def _mould_of(self, chunk: Chunk) -> tuple[Chunk, Message]:
         """Return what chunks are compared with after one that was taken."""

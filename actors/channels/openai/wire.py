@@ -6,7 +6,7 @@ the reader judges by itself, so that an odd field never costs the answer. Source
 in platform.openai.com's API reference; the OpenAI endpoints of Gemini, Groq, DeepSeek and vLLM.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -112,12 +112,12 @@ def read_chunks(data: bytes) -> list[Chunk]:
     return _leniently(_read_strictly, data)
 
 
-def read_run(events: Iterable[bytes]) -> list[Chunk]:
-    """Return the chunks of events, or none if one of them is not as it should be."""
+def read_chunk(data: bytes) -> Chunk | None:
+    """Return the chunk in `data`, None if it is another thing, or not as it should be."""
     try:
-        return list(map(_chunk.decode, events))
+        return _chunk.decode(data)
     except _UNREADABLE:
-        return []
+        return None
 
 
 def read_call(keys: Mapping[str, msgspec.Raw]) -> Call:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.channel import TextDelta
+from greenroom.actors.channels.lines import MAX_SIZE
 from greenroom.actors.channels.openai.reply import OpenAIDecoder
 from greenroom.actors.channels.upstream_errors import UpstreamErrors
-from tests.actors.channels.conftest import DONE, Json, Outcome, outcome_of, said, sse
+from tests.actors.channels.conftest import DONE, Json, Outcome, chunk, outcome_of, said, sse
 from tests.actors.channels.fuzz import pieces
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
@@ -63,21 +64,48 @@ PATCHES += [(1, patch) for patch in IN_CHOICE]
 PATCHES += [(2, patch) for patch in IN_CHUNK]
 
 
+TEXTS = st.sampled_from(["a", "é", "<think>", "", '"', "\\", "\n"])
+
+
 @st.composite
 def alike(draw: st.DrawFn) -> bytes:
     """Draw chunks that are the same in all but their content, and odd in at most one way."""
-    chunks = said(
-        *draw(st.lists(st.sampled_from(["a", "é", "<think>", ""]), min_size=1, max_size=4))
-    )
+    texts = draw(st.lists(TEXTS, min_size=1, max_size=4))
     depth, patch = draw(st.sampled_from(PATCHES))
     times = draw(st.sampled_from([1, 1, 1, 1, 2]))
-    for odd in chunks:
-        choice = odd["choices"][0]
-        (choice["delta"], choice, odd)[depth].update(patch)
-        odd["choices"] = odd["choices"] and odd["choices"] * times
+    chunks: list[Json] = []
+    for text in texts:
+        delta: Json = {"content": text}
+        choice: Json = {"index": 0, "delta": delta, "finish_reason": None}
+        odd: Json = {"object": "chat.completion.chunk", "choices": [choice] * times}
+        (delta, choice, odd)[depth].update(patch)
+        chunks.append(odd)
     return sse(*chunks, done=b"")
 
 
+NO_STRINGS = [
+    b'"\x01"',
+    b'"\t"',
+    b'"\xff"',
+    b'"\xed\xa0\x80"',
+    b'"a""',
+    b'"\\"',
+    b"null",
+    b"1",
+    b"['a']",
+]
+"""What cannot stand in the place of a content, or is none."""
+ODD_STRINGS = [
+    b'"\\u0061"',
+    b'"\\ud83d"',
+    b'"a","content":"b"',
+    b'"a"},"delta":{"content":"b"',
+    b'"a","extra":"a"',
+    b'"a" , "extra": {"content":"a"}',
+    b' "a"',
+    b'"\x7f"',
+]
+"""A content that is written as few do, or beside others."""
 ODDITIES = st.sampled_from(
     [
         b": ping\n\n",
@@ -91,6 +119,8 @@ ODDITIES = st.sampled_from(
         b"\xef\xbb\xbf",
         DONE,
         b"data: [DONE]",
+        *(sse(*said("a"), done=b"").replace(b'"a"', odd) for odd in NO_STRINGS),
+        *(sse(*said("a"), done=b"").replace(b'"a"', odd) for odd in ODD_STRINGS),
         b'data: {"error": {"message": "Busy."}}\n\n',
         b"data: %b\n\n" % msgspec.json.encode(said("a", "b")),
         b'data: {"choices": [{"delta":\ndata: {"content": "two lines"}}]}\n\n',
@@ -150,5 +180,30 @@ def test_a_plain_chunk_calls_nothing() -> None:
     decoders = [OpenAIDecoder(UpstreamErrors("local")) for _ in range(2)]
     assert calls_of(decoders[0], few) == calls_of(decoders[1], many)
     lone = sse(*said("c"), done=b"")
-    assert calls_of(decoders[0], lone) < 10
+    assert calls_of(decoders[0], lone) < 5
     assert decoders[0].feed(lone) == (TextDelta("c"),)
+
+
+def test_a_chunk_with_a_field_of_its_own_is_plain() -> None:
+    few, many = (
+        sse(*(chunk({"content": "a"}, own=number) for number in range(count)), done=b"")
+        for count in (10, 20)
+    )
+    decoders = [OpenAIDecoder(UpstreamErrors("local")) for _ in range(2)]
+    assert calls_of(decoders[1], many) - calls_of(decoders[0], few) < 10 * 6
+
+
+def test_a_lone_event_has_a_bound() -> None:
+    body = [sse(*said(text), done=b"") for text in ("a", "b", "c" * MAX_SIZE)]
+    deltas, failure = decoded(body)
+    assert deltas == [TextDelta("a"), TextDelta("b")]
+    assert failure is not None
+    assert failure.message == f"The provider 'local' sent a line of more than {MAX_SIZE} bytes."
+
+
+def test_a_line_of_an_event_of_several_is_not_a_lone_one() -> None:
+    begun = [sse(*said(text), done=b"") for text in "abc"]
+    parts = [*begun, b'data: {"choices": [], "usage": 1,\n', begun[0], begun[1], DONE]
+    assert decoded(parts) == decoded([bytes([byte]) for byte in b"".join(parts)])
+    parts[3] = b"event: error\n"
+    assert decoded(parts) == decoded([bytes([byte]) for byte in b"".join(parts)])

@@ -47,6 +47,7 @@ TIMES = st.integers(0, 25)
 def test_every_wait_has_its_own_time(plan: list[tuple[int, int, float]]) -> None:
     """Each begins at some time, has news after some, and is left after some."""
     silence = Silence(PATIENCE)
+    zero = 0.0
     ends: list[tuple[float, bool | None]] = [(0, None)] * len(plan)
 
     async def one(number: int, begin: int, news: int, leave: float) -> None:
@@ -71,7 +72,6 @@ def test_every_wait_has_its_own_time(plan: list[tuple[int, int, float]]) -> None
             for number, (begin, news, leave) in enumerate(plan):
                 nursery.start_soon(one, number, begin, news, leave)
 
-    zero = 0.0
     run_in_virtual_time(all_of_them, clock=None, instruments=())
     for (_, news, leave), (lasted, outcome) in zip(plan, ends, strict=True):
         assert lasted == pytest.approx(min(news, leave, PATIENCE))
