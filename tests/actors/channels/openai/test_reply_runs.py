@@ -4,6 +4,7 @@ import sys
 from types import FrameType
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -191,6 +192,16 @@ def test_a_chunk_with_a_field_of_its_own_is_plain() -> None:
     )
     decoders = [OpenAIDecoder(UpstreamErrors("local")) for _ in range(2)]
     assert calls_of(decoders[1], many) - calls_of(decoders[0], few) < 10 * 6
+
+
+@pytest.mark.parametrize("odd", [*IN_CHUNK, {}])
+@pytest.mark.parametrize("in_choice", [*IN_CHOICE, {}])
+def test_what_comes_with_a_word_comes_with_each_of_its_kind(odd: Json, in_choice: Json) -> None:
+    choice = {"delta": {"content": "a"}} | in_choice
+    parts = [*[sse(*said("a"), done=b"")] * 3, *[sse({"choices": [choice]} | odd, done=b"")] * 4]
+    one_by_one = decoded([bytes([byte]) for byte in b"".join(parts)], tells_logprobs=True)
+    assert decoded(parts, tells_logprobs=True) == one_by_one
+    assert decoded([b"".join(parts)], tells_logprobs=True) == one_by_one
 
 
 def test_a_lone_event_has_a_bound() -> None:
