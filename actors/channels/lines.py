@@ -25,6 +25,11 @@ class LineReader:
         self._begun = bytearray()
         self._after_cr = False
 
+    @property
+    def amid(self) -> bool:
+        """Whether a line has begun, or the last line's end may not be over."""
+        return self._after_cr or bool(self._begun)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that `data` completes; raises `TooLarge`.
 

@@ -27,6 +27,11 @@ class ThinkTags:
         self._held = ""
         self._close = ""
 
+    @property
+    def past(self) -> bool:
+        """Whether all that comes is text."""
+        return self._state is _State.TEXT
+
     def feed(self, piece: str) -> list[TextDelta | ReasoningDelta]:
         """Return what `piece` brings."""
         if self._state is _State.TEXT:

@@ -73,6 +73,11 @@ class ChoiceReader:
         """Whether any tool call came."""
         return bool(self._calls)
 
+    @property
+    def begun(self) -> bool:
+        """Whether all content that comes is text."""
+        return self._text.past
+
     def take(self, choice: Choice, out: list[Delta]) -> None:
         """Add what a fragment brings to `out`; raises `GaveUp`, `BadCalls` or `NotAChunk`."""
         self.answered = True

@@ -70,6 +70,10 @@ class Connection:
         except OSError as error:
             raise trio.BrokenResourceError from error
 
+    def nudge(self) -> None:
+        """Have whoever waits for it get a `trio.ClosedResourceError`, and leave it open."""
+        trio.lowlevel.notify_closing(self._tcp)
+
     def close(self) -> None:
         """Close it at once, without a word to the upstream; closing again does nothing."""
         if self._tcp.fileno() != -1:
