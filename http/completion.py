@@ -19,6 +19,7 @@ from greenroom.actors.channels.channel import (
     OfChoice,
     ReasoningDelta,
     Stamp,
+    TextDelta,
 )
 from greenroom.actors.entries import ToolCall
 from greenroom.actors.turn import TurnEnded, TurnStarted
@@ -28,6 +29,7 @@ from greenroom.http.deltas import (
     audio_of,
     call_of,
     finish_of,
+    only_text,
     usage_of,
     with_keys,
 )
@@ -47,6 +49,9 @@ class CompletionBuilder:
     def progress(self, deltas: Deltas) -> None:
         """Add a batch."""
         first = self._choices[0]
+        if (text := only_text(deltas)) is not None:
+            first.answer.take((TextDelta(text),))  # one call for a batch, not one for each delta
+            return
         for delta in deltas:
             match delta:
                 case OfChoice(index, inner):

@@ -1,5 +1,9 @@
 """From a turn's events to the chunks that a client reads; pure, and the same for the same events."""
 
+from collections.abc import Iterator
+from itertools import groupby
+from typing import cast
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -105,13 +109,16 @@ class ChunkEncoder:
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""
         pieces: list[bytes] = []
-        is_plain = self._first.is_plain
-        for delta in deltas:
-            if is_plain and type(delta) is TextDelta:
-                pieces.append(self._words(delta.text))
-                continue
-            pieces += self._other(delta)
-            is_plain = self._first.is_plain
+        for kind, run in groupby(deltas, type):
+            if kind is TextDelta:
+                texts = [delta.text for delta in cast("Iterator[TextDelta]", run)]
+                if not self._first.is_plain:
+                    pieces += self._tell(self._first, TextDelta(texts.pop(0)))
+                if texts:
+                    pieces.append(self._words(texts))
+            else:
+                for delta in run:
+                    pieces += self._other(delta)
         return b"".join(pieces)
 
     def _other(self, delta: Delta) -> list[bytes]:
@@ -151,14 +158,20 @@ class ChunkEncoder:
             return b""
         return (b"id: %d\n" % self._events if self._event_ids else b"") + frame(data)
 
-    def _words(self, text: str) -> bytes:
-        """Encode text as `_tell` does: of such chunks, of which there are most, all else is the same."""
+    def _words(self, texts: list[str]) -> bytes:
+        """Encode texts as `_tell` does: of such chunks, of which there are most, all else is the same."""
         if self._around is None:
             choice = wire.ChunkChoice(delta=wire.Delta(content=""))
             before, after = self._encoded((choice,), self._usage).split(_NO_WORDS)
             self._around = before + _NO_WORDS[:-2], after
         before, after = self._around
-        return self._event(before + _encoder.encode(text) + after)
+        if self._event_ids or self._events < self._starting_after:
+            return b"".join([self._event(before + _encoder.encode(text) + after) for text in texts])
+        self._events += len(texts)
+        # No JSON string has a line feed, so all lines are framed at once: 50 in 5 µs, not in 32.
+        opens, closes = b"data: " + before, after + b"\n\n"
+        lines = _encoder.encode_lines(texts)[:-1]
+        return opens + lines.replace(b"\n", closes + opens) + closes
 
     def _tell_inside(self, kind: str, data: bytes) -> bytes:
         """Encode what happens beside the answer, as a chunk that clients read over."""
