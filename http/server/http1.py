@@ -6,12 +6,13 @@ the one that answers writes. There is no timer: a server looks at `due` now and 
 """
 
 import math
+from collections.abc import Awaitable
 from contextlib import suppress
 from enum import Enum, auto
 
 import trio
 
-from greenroom.http.exchange import BODIES, PRESENCE, Event, Scope
+from greenroom.http.exchange import BODIES, OWN_SERVER, Event, Scope
 from greenroom.http.server.answer import Answer, Misused
 from greenroom.http.server.common import STOPPING, Common, Peers
 from greenroom.http.server.head import Head
@@ -39,7 +40,7 @@ class _Owed(Enum):
 
 
 class Http1:
-    """A connection from its first request to its end; to its applications a `Presence`."""
+    """A connection from its first request to its end; to its applications an `OwnServer`."""
 
     def __init__(self, common: Common, transport: Transport, peers: Peers) -> None:
         self.due = trio.current_time() + common.limits.head_timeout
@@ -56,7 +57,7 @@ class Http1:
             "root_path": "",
             "client": peers.client,
             "server": peers.server,
-            "extensions": {PRESENCE: self},
+            "extensions": {OWN_SERVER: self},
             BODIES: common.bodies,
         }
         self._reading = trio.CancelScope()
@@ -118,6 +119,26 @@ class Http1:
         if self.left:
             self._nursery.cancel_scope.cancel()
 
+    def take_body(self) -> bytes | None:
+        """Return what is to come of the body if all of that is there; else None."""
+        if self._handed_over or self.left or (body := self._intake.whole_body()) is None:
+            return None
+        self._handed_over = True
+        self._make_room()
+        return body
+
+    def put(self, piece: bytes) -> Awaitable[None] | None:
+        """Send a piece that is not the last; what of it does not go at once is to be awaited."""
+        data = self._framed(piece, more=True)
+        if self.left:
+            return None
+        try:
+            sent = self._transport.send_nowait(data)
+        except trio.BrokenResourceError:
+            self._leave()
+            return None
+        return self._write(data[sent:]) if sent < len(data) else None
+
     async def _receive(self) -> Event:
         answer, intake = self._answer, self._intake
         while True:
@@ -142,20 +163,26 @@ class Http1:
             await self._news.wait()
 
     async def _send(self, event: Event) -> None:
-        answer = self._answer
-        if answer is None:
-            raise Misused("there is nobody to answer")
         if event["type"] == "http.response.body":
-            if not answer.begun and not self._intake.body_ended:
-                # Without being asked for its body, a client may send it or not: nobody can tell which.
-                too_much = self._intake.due > _MOST_UNREAD or not self._asked
-                answer.closes = answer.closes or too_much
             piece: bytes = event.get("body", b"")
-            await self._write(answer.body(piece, more=event.get("more_body", False)))
+            await self._write(self._framed(piece, more=event.get("more_body", False)))
         elif event["type"] == "http.response.start":
-            answer.start(event["status"], event["headers"])
+            self._begun().start(event["status"], event["headers"])
         else:
             raise Misused(f"{event['type']} is no part of an answer here")
+
+    def _begun(self) -> Answer:
+        if self._answer is None:
+            raise Misused("there is nobody to answer")
+        return self._answer
+
+    def _framed(self, piece: bytes, *, more: bool) -> bytes:
+        answer = self._begun()
+        if not answer.begun and not self._intake.body_ended:
+            # Without being asked for its body, a client may send it or not: nobody can tell which.
+            too_much = self._intake.due > _MOST_UNREAD or not self._asked
+            answer.closes = answer.closes or too_much
+        return answer.body(piece, more=more)
 
     async def _write(self, data: bytes) -> None:
         if self.left:
