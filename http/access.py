@@ -3,8 +3,8 @@
 The line has who, what, how long and how much, and never what was said.
 """
 
+import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,11 +44,8 @@ class Record(msgspec.Struct):
 
     def said(self) -> dict[str, object]:
         """Return what there is to say."""
-        return {
-            name: value
-            for name in self.__struct_fields__
-            if (value := getattr(self, name)) is not None
-        }
+        values = zip(self.__struct_fields__, msgspec.structs.astuple(self), strict=True)
+        return {name: value for name, value in values if value is not None}
 
 
 def record_of(scope: Scope) -> Record:
@@ -108,4 +105,4 @@ def _request_id(scope: Scope) -> str:
             given: str = value.decode("latin-1")
             if _USABLE_ID.fullmatch(given):
                 return given
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{os.urandom(12).hex()}"

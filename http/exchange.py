@@ -78,7 +78,10 @@ class Head:
 
         Clients send UTF-8, as curl does with what it is given; what is none is read as Latin-1.
         """
-        value = self.headers.get(name, b"").strip(b" \t")
+        given = self.headers.get(name)
+        if given is None:
+            return None
+        value = given.strip(b" \t")
         try:
             return value.decode() or None
         except UnicodeDecodeError:
