@@ -63,7 +63,8 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
             return
         record = Record(_request_id(scope))
         scope[_RECORD] = record
-        scope[BEGUN] = begun = trio.current_time()
+        now = trio.lowlevel.current_clock().current_time  # three calls less than trio.current_time
+        scope[BEGUN] = begun = now()
         status = 0
         whole = False
 
@@ -74,7 +75,7 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
                 headers = [*event["headers"], *_ALWAYS]
                 headers.append((b"x-request-id", record.request_id.encode()))
                 if scope["path"].startswith(_API):
-                    took = (trio.current_time() - begun) * 1000
+                    took = (now() - begun) * 1000
                     headers += (VERSION, (PROCESSING, str(round(took)).encode()))
                 event["headers"] = headers
             await send(event)
@@ -91,7 +92,7 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
                 path=scope["path"],
                 status=status,
                 whole=whole,
-                duration_s=round(trio.current_time() - begun, 6),
+                duration_s=round(now() - begun, 6),
                 **record.said(),
             )
 

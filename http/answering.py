@@ -118,14 +118,15 @@ class Answering:
     async def respond(self, exchange: Exchange, going: Going, building: Building) -> None:
         """Write a whole answer; raises what the turn does, before anything was written."""
         started: TurnStarted | None = None
-        begun = trio.current_time()
+        now = trio.lowlevel.current_clock().current_time  # three calls less than trio.current_time
+        begun = now()
         async for event in going.events:
             match event:
                 case TurnAccepted():
                     continue
                 case TurnStarted():
                     started = event
-                    note_start(going.record, started, trio.current_time() - begun)
+                    note_start(going.record, started, now() - begun)
                 case Progress(deltas):
                     building.progress(deltas)
                 case TurnEnded():
@@ -137,9 +138,10 @@ class Answering:
                         *headers_of(going.selection),
                         *of_start(started, going.turn),
                         *of_cost(event.cost),
-                        overhead(exchange.begun, started, event, trio.current_time()),
+                        overhead(exchange.begun, started, event, now()),
                     )
                     await exchange.respond(200, headers, body)
+                    return
 
     async def stream(
         self,
