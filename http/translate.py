@@ -52,11 +52,8 @@ class _Choice:
         self.has_role = False
         self.custom: set[int] = set()
         self.likelihoods = Likelihoods()
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether its next chunk has nothing but what it adds."""
-        return self.has_role and not self.likelihoods.waits
+        self.is_plain = False
+        """Whether its next chunk has nothing but what it adds: no role, and no likelihood."""
 
 
 class ChunkEncoder:
@@ -186,6 +183,7 @@ class ChunkEncoder:
     def _tell(self, choice: _Choice, delta: ChoiceDelta) -> list[bytes]:
         if isinstance(delta, LogprobsDelta):
             choice.likelihoods.add(delta)
+            choice.is_plain = False
             return []
         told = delta_of(delta, choice.custom, legacy=self._legacy)
         if told is None:
@@ -199,6 +197,7 @@ class ChunkEncoder:
         if isinstance(delta, Finish):
             finish = finish_of(delta.reason, legacy=self._legacy)
         pieces.append(self._chunk(choice, told, finish, choice.likelihoods.take()))
+        choice.is_plain = True
         return pieces
 
     def _chunk(

@@ -140,7 +140,10 @@ class Http1:
 
     def put(self, piece: bytes) -> Awaitable[None] | None:
         """Send a piece that is not the last; what of it does not go at once is to be awaited."""
-        data = self._framed(piece, more=True)
+        answer = self._answer
+        if answer is None or not answer.begun:  # the head goes out with it
+            return self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        data = answer.body(piece, more=True)
         if self.left:
             return None
         try:
@@ -174,26 +177,20 @@ class Http1:
             await self._news.wait()
 
     async def _send(self, event: Event) -> None:
+        answer = self._answer
+        if answer is None:
+            raise Misused("there is nobody to answer")
         if event["type"] == "http.response.body":
+            if not answer.begun and not self._intake.body_ended:
+                # Without being asked for its body, a client may send it or not: nobody can tell which.
+                too_much = self._intake.due > _MOST_UNREAD or not self._asked
+                answer.closes = answer.closes or too_much
             piece: bytes = event.get("body", b"")
-            await self._write(self._framed(piece, more=event.get("more_body", False)))
+            await self._write(answer.body(piece, more=event.get("more_body", False)))
         elif event["type"] == "http.response.start":
-            self._begun().start(event["status"], event["headers"])
+            answer.start(event["status"], event["headers"])
         else:
             raise Misused(f"{event['type']} is no part of an answer here")
-
-    def _begun(self) -> Answer:
-        if self._answer is None:
-            raise Misused("there is nobody to answer")
-        return self._answer
-
-    def _framed(self, piece: bytes, *, more: bool) -> bytes:
-        answer = self._begun()
-        if not answer.begun and not self._intake.body_ended:
-            # Without being asked for its body, a client may send it or not: nobody can tell which.
-            too_much = self._intake.due > _MOST_UNREAD or not self._asked
-            answer.closes = answer.closes or too_much
-        return answer.body(piece, more=more)
 
     async def _write(self, data: bytes) -> None:
         if self.left:
