@@ -3,8 +3,6 @@
 It knows how the wire spells each of them, and nothing of the order in which they go out.
 """
 
-from typing import cast
-
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
@@ -12,7 +10,6 @@ from greenroom.actors.channels.channel import (
     AnnotationsDelta,
     AudioDelta,
     ChoiceDelta,
-    Deltas,
     Finish,
     FinishReason,
     LogprobsDelta,
@@ -27,7 +24,6 @@ from greenroom.actors.channels.openai.vendor_keys import from_extra
 from greenroom.http import wire
 
 _encoder = msgspec.json.Encoder()
-_ONLY_TEXT = {TextDelta}
 
 
 def usage_of(usage: Usage) -> wire.CompletionUsage:
@@ -44,13 +40,6 @@ def usage_of(usage: Usage) -> wire.CompletionUsage:
             usage.rejected_prediction,
         ),
     )
-
-
-def only_text(deltas: Deltas) -> str | None:
-    """Return the text of a batch that is nothing but text, as most are; None for any other."""
-    if set(map(type, deltas)) != _ONLY_TEXT:
-        return None
-    return "".join([delta.text for delta in cast("tuple[TextDelta, ...]", deltas)])
 
 
 def finish_of(reason: FinishReason, *, legacy: bool) -> str:
