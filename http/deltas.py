@@ -112,12 +112,6 @@ class Likelihoods:
         """Add some tokens."""
         self._lists[delta.refusal].append(delta.tokens[1:-1])
 
-    @property
-    def waits(self) -> bool:
-        """Whether there are any."""
-        text, refusal = self._lists
-        return bool(text or refusal)
-
     def take(self) -> wire.Likelihood | None:
         """Return all of them, and forget them; None if there are none."""
         text, refusal = self._lists

@@ -86,6 +86,12 @@ class Intake:
         self.body_ended = head.length == 0
         return head
 
+    def whole_body(self) -> bytes | None:
+        """Return a body that has a length and is all there; else None, and nothing is taken."""
+        if self._chunks is not None or self.body_ended or len(self._data) < self._length:
+            return None
+        return self.body()
+
     def body(self) -> bytes:
         """Return what there is of the body, possibly nothing; `body_ended` tells whether that was all.
 
