@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -26,11 +26,7 @@ from greenroom.http.mcp_server import PATH as MCP_PATH
 from greenroom.http.mcp_server import McpEndpoint
 from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
 from greenroom.http.models import Catalogue
-from greenroom.http.openapi.document import document
-from greenroom.http.openapi.page import STYLE_HASH, page
-from greenroom.http.responses import conversations, endpoint
-from greenroom.http.responses.conversations import Conversations
-from greenroom.http.responses.endpoint import Responses
+from greenroom.http.responses import responses_apps
 from greenroom.http.server.gate import gate
 from greenroom.http.server.hosts import Hosts
 from greenroom.http.server.origins import Origins
@@ -42,10 +38,11 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
     from werkzeug.exceptions import HTTPException
 
+    from greenroom.http.openapi.described import Described
+
 _JSON = JSON_TYPE[1].decode()
 _TEXT = TEXT_TYPE[1].decode()
 _STATUS_SECONDS = 1.0
-_PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
 
 Route = Callable[..., Awaitable[Response]]
 
@@ -73,8 +70,7 @@ def create_app(
         PATH: Stored(house, gateway, authenticator, log),
         EMBEDDINGS: Embeddings(house, gateway, authenticator, log),
         sessions.ROOT: Sessions(house, gateway, authenticator, log),
-        endpoint.ROOT: Responses(house, gateway, authenticator, log),
-        conversations.ROOT: Conversations(house, gateway, authenticator, log),
+        **responses_apps(house, gateway, authenticator, log),
         MCP_PATH: McpEndpoint(house, gateway, authenticator, log),
     }
 
@@ -167,27 +163,31 @@ def _quart(
         return _json(msgspec.json.encode(catalogue.find(model)))
 
     add_errands(app, house, authenticated, _json)
-    as_json, as_page = _described()
 
     @app.get("/openapi.json")
     async def show_document() -> Response:
-        return _json(as_json)
+        return _json((await _described()).as_json)
 
     @app.get("/docs")
     async def show_page() -> Response:
-        response = Response(as_page, content_type="text/html; charset=utf-8")
-        response.headers["content-security-policy"] = _PAGE_POLICY
+        described = await _described()
+        response = Response(described.as_page, content_type="text/html; charset=utf-8")
+        response.headers["content-security-policy"] = described.policy
         return response
 
     _answer_errors(app, log)
     return app
 
 
-@cache
-def _described() -> tuple[bytes, str]:
-    """Return the API's description, as a document and as a page."""
-    described = document()
-    return msgspec.json.encode(described), page(described)
+async def _described() -> "Described":
+    """Return the API's description, which takes 40 ms and 1 MB once somebody asks for it."""
+    return await trio.to_thread.run_sync(_describe)
+
+
+def _describe() -> "Described":
+    from greenroom.http.openapi.described import described  # noqa: PLC0415 - see `_described`
+
+    return described()
 
 
 def _answer_errors(app: QuartTrio, log: "FilteringBoundLogger") -> None:

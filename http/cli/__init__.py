@@ -1,5 +1,6 @@
 """The command line: the process in which the gateway runs, and the commands that ask it."""
 
+import importlib
 import sys
 from typing import Any, cast
 
@@ -8,6 +9,6 @@ if "structlog" not in sys.modules and "rich" not in sys.modules:
     modules = cast("dict[str, Any]", sys.modules)
     modules["rich"] = None
     try:
-        import structlog as _
+        importlib.import_module("structlog")
     finally:
         del modules["rich"]

@@ -10,7 +10,7 @@ _PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(
     r"""(https?)://
     ((?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)*|127\.0\.0\.1)
-    (?::([1-9][0-9]{0,3}))?
+    (?::([1-9][0-9]{0,4}))?
     ((?:/[a-zA-Z0-9_~-][a-zA-Z0-9._~-]*)*/?)""",
     re.VERBOSE,
 )
@@ -40,9 +40,11 @@ def address_of(url: str) -> Address:
     """Return where `url` points; raises `ValueError` if that is nowhere, without quoting it."""
     if plain := _PLAIN.fullmatch(url):
         scheme, host, number, path = plain.groups()
-        port = _PORTS[scheme] if number is None else int(number)
-        authority = host if port == _PORTS[scheme] else f"{host}:{port}"
-        return Address(Origin(scheme == "https", host, port), authority, path or "/")
+        usual = _PORTS[scheme]
+        port = usual if number is None else int(number)
+        if port < 65536:
+            authority = host if port == usual else f"{host}:{port}"
+            return Address(Origin(scheme == "https", host, port), authority, path or "/")
     return _unusual(url)
 
 
