@@ -29,6 +29,8 @@ class Answer:
     Of several choices it is the first, and only the size is that of all.
     """
 
+    __slots__ = ("_calls", "_keepsake", "_refusal", "_spoken", "_text", "reason", "size", "usage")
+
     def __init__(self) -> None:
         self._text: list[str] = []
         self._refusal: list[str] = []

@@ -54,6 +54,8 @@ class Journal:
     nothing there.
     """
 
+    __slots__ = ("_bulletin", "_fence", "_source", "_store", "active", "name", "past")
+
     def __init__(
         self, name: SessionName, surroundings: Surroundings, *, passes: bool = False
     ) -> None:

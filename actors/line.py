@@ -51,6 +51,8 @@ class Running(msgspec.Struct, frozen=True):
 class Line:
     """The turns of the session that is called `key`; `most` of them may wait."""
 
+    __slots__ = ("_key", "_most", "running", "waiting")
+
     def __init__(self, key: str, most: int) -> None:
         self._key = key
         self._most = most

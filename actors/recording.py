@@ -28,6 +28,25 @@ class Recording:
     client's. `answered` is when the model had ended, by trio's clock.
     """
 
+    __slots__ = (
+        "_cancels",
+        "_news",
+        "_readers",
+        "_spent",
+        "accepted",
+        "answer",
+        "answered",
+        "deltas",
+        "keeps",
+        "outcome",
+        "scope",
+        "started",
+        "steps",
+        "stopped",
+        "waits",
+        "whole",
+    )
+
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
         self._cancels = on_disconnect is OnDisconnect.CANCEL
         self._readers = 0

@@ -105,6 +105,8 @@ def with_keys(call: wire.ToolCallOut, extra: bytes | None) -> wire.ToolCallOut |
 class Likelihoods:
     """The likelihood of tokens that belong together, in two lists: of text, and of a refusal."""
 
+    __slots__ = ("_lists",)
+
     def __init__(self) -> None:
         self._lists: tuple[list[bytes], list[bytes]] = [], []
 

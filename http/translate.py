@@ -43,6 +43,8 @@ def identity_of(started: TurnStarted) -> tuple[str, str, int]:
 class _Choice:
     """What a stream has told of one choice, as far as its next chunk depends on that."""
 
+    __slots__ = ("custom", "has_role", "index", "likelihoods")
+
     def __init__(self, index: int) -> None:
         self.index = index
         self.has_role = False
@@ -66,6 +68,24 @@ class ChunkEncoder:
     can go on after the last one that it has: those up to `starting_after` are left out. With `inside`
     there are chunks without a choice that tell what happens beside the answer.
     """
+
+    __slots__ = (
+        "_around",
+        "_created",
+        "_event_ids",
+        "_events",
+        "_fingerprint",
+        "_first",
+        "_id",
+        "_include_usage",
+        "_inside",
+        "_legacy",
+        "_model",
+        "_others",
+        "_starting_after",
+        "_tier",
+        "_usage",
+    )
 
     def __init__(
         self,

@@ -27,6 +27,18 @@ class Answer:
     is out, which is when `begun` is true. `over` says that the last of it was returned.
     """
 
+    __slots__ = (
+        "_bodiless",
+        "_chunked",
+        "_headers",
+        "_left",
+        "_request",
+        "_status",
+        "begun",
+        "closes",
+        "over",
+    )
+
     def __init__(self, request: Head) -> None:
         self.begun = False
         self.over = False

@@ -41,6 +41,29 @@ class _Owed(Enum):
 class Http1:
     """A connection from its first request to its end; to its applications a `Presence`."""
 
+    __slots__ = (
+        "_answer",
+        "_asked",
+        "_base",
+        "_cancels",
+        "_common",
+        "_handed_over",
+        "_intake",
+        "_lingers",
+        "_news",
+        "_nursery",
+        "_owed",
+        "_peers",
+        "_reading",
+        "_refused",
+        "_rest",
+        "_room",
+        "_transport",
+        "_unread",
+        "due",
+        "left",
+    )
+
     def __init__(self, common: Common, transport: Transport, peers: Peers) -> None:
         self.due = trio.current_time() + common.limits.head_timeout
         self.left = False

@@ -60,6 +60,8 @@ class GaveUp(ValueError):  # noqa: N818 - a fact about what came in
 class ChoiceReader:
     """One choice; `new_id` names nameless calls, `tells_logprobs` is whether they were asked for."""
 
+    __slots__ = ("_calls", "_modern_calls", "_tells_logprobs", "_text", "answered", "reason")
+
     def __init__(self, new_id: Callable[[], str], *, tells_logprobs: bool) -> None:
         self._text = ThinkTags()
         self._calls = ToolCalls(new_id)

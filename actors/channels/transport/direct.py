@@ -127,6 +127,8 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
 class _Response(HttpResponse):
     """An answer that is read from its connection when it is taken."""
 
+    __slots__ = ("_failure", "_line", "_patience", "_provider")
+
     def __init__(self, provider: str, patience: float, line: "_Line") -> None:
         super().__init__(line.answer.status, line.answer.headers)
         self._provider = provider
@@ -154,6 +156,8 @@ class _Response(HttpResponse):
 
 class _Line:
     """A connection while a request and its answer have it; closed as soon as it is of no more use."""
+
+    __slots__ = ("_body", "_connection", "answer", "error")
 
     def __init__(self, connection: Connection) -> None:
         self.answer = Answer()
