@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from greenroom.actors.channels.channel import (
+    NOTHING,
     AnnotationsDelta,
     AudioDelta,
     ChoiceDelta,
@@ -38,7 +39,7 @@ class Answer:
         self._keepsake: Keepsake | None = None
         self._spoken: list[AudioDelta] = []
         self.size = 0
-        self.usage = Usage()
+        self.usage = NOTHING
         self.reason: FinishReason | None = None
 
     def take(self, deltas: Deltas) -> None:

@@ -47,6 +47,9 @@ class Planned(msgspec.Struct, frozen=True):
     fork: Fork | None = None
 
 
+_NEW = Fence()
+
+
 class Journal:
     """One session's journal, from its waking on; `active` is when it was appended to, in Unix seconds.
 
@@ -66,7 +69,7 @@ class Journal:
         self._source = store
         self._store = None if passes else store
         self._bulletin = surroundings.bulletin
-        self._fence = Fence()
+        self._fence = _NEW
 
     @property
     def is_new(self) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from greenroom.actors.answer import Answer
-from greenroom.actors.channels.channel import Delta, Deltas, FinishReason, Usage
+from greenroom.actors.channels.channel import NOTHING, Delta, Deltas, FinishReason, Usage
 from greenroom.actors.copies import joined
 from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
@@ -50,13 +50,13 @@ class Recording:
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
         self._cancels = on_disconnect is OnDisconnect.CANCEL
         self._readers = 0
-        self._news = trio.Event()
+        self._news: trio.Event | None = None
         self.scope = trio.CancelScope()
         self.answer = Answer()
         self.steps: list[TranscriptEntry] = []
         self.waits = False
         self.whole = False
-        self._spent = Usage()
+        self._spent = NOTHING
         self.deltas: list[Delta] = []
         self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None
@@ -161,12 +161,14 @@ class Recording:
 
     async def news(self) -> None:
         """Wait until something was added."""
+        if self._news is None:
+            self._news = trio.Event()
         await self._news.wait()
 
     def _tell(self) -> None:
-        if self._news.statistics().tasks_waiting:
+        if self._news is not None:
             self._news.set()
-            self._news = trio.Event()
+            self._news = None
 
 
 def settle(port: StreamPort[Any], outcome: TurnEnded | Failure) -> None:

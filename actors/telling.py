@@ -42,7 +42,7 @@ class Telling:
     )
 
     def __init__(self, outer: Collection[Tool], *, withholds: bool = False) -> None:
-        self._outer = {tool.name for tool in outer}
+        self._outer = tuple([tool.name for tool in outer])
         self._inner: Collection[str] = ()
         self._has_inner = False
         self._places: dict[int, int] = {}

@@ -48,7 +48,7 @@ class _Choice:
     def __init__(self, index: int) -> None:
         self.index = index
         self.has_role = False
-        self.custom: set[int] = set()
+        self.custom: tuple[int, ...] = ()
         self.likelihoods = Likelihoods()
 
     @property
@@ -194,6 +194,8 @@ class ChunkEncoder:
         if isinstance(delta, LogprobsDelta):
             choice.likelihoods.add(delta)
             return []
+        if isinstance(delta, ToolCallStart) and delta.custom:
+            choice.custom = (*choice.custom, delta.index)
         told = delta_of(delta, choice.custom, legacy=self._legacy)
         if told is None:
             return []

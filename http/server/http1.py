@@ -44,7 +44,6 @@ class Http1:
     __slots__ = (
         "_answer",
         "_asked",
-        "_base",
         "_cancels",
         "_common",
         "_handed_over",
@@ -72,16 +71,6 @@ class Http1:
         self._transport = transport
         self._peers = peers
         self._intake = Intake(common.head_limits)
-        self._base: Scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "scheme": "https" if peers.secure else "http",
-            "root_path": "",
-            "client": peers.client,
-            "server": peers.server,
-            "extensions": {PRESENCE: self},
-            BODIES: common.bodies,
-        }
         self._reading = trio.CancelScope()
         self._nursery: trio.Nursery
         self._answer: Answer | None = None
@@ -214,6 +203,7 @@ class Http1:
                 self._leave()
                 return
             intake.feed(data)
+            del data  # the request's bytes are not needed for as long as its answer takes
             if self._answer is None:
                 self._advance()
             else:
@@ -270,8 +260,15 @@ class Http1:
         self._handed_over = self._cancels = False
         self._asked = not request.expects
         self._unread = 0
-        scope = {
-            **self._base,
+        scope: Scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "scheme": "https" if self._peers.secure else "http",
+            "root_path": "",
+            "client": self._peers.client,
+            "server": self._peers.server,
+            "extensions": {PRESENCE: self},
+            BODIES: self._common.bodies,
             "method": request.method,
             "http_version": request.version,
             "path": request.path,
