@@ -25,17 +25,21 @@ UNNEEDED = {
     "greenroom.actors.channels.transport.proxied",
     "greenroom.http.openapi",
     "greenroom.http.responses.endpoint",
+    "flask",
     "httpx2",
+    "jinja2",
     "jsonschema",
     "mcp",
     "pydantic",
     "pygments",
+    "quart",
     "rich",
+    "werkzeug",
 }
 
 
 def loaded(folder: Path, api: str, url: str, **environ: str) -> set[str]:
-    """The modules of a gateway of one upstream that was started, asked how it is, and stopped."""
+    """The modules of a gateway of one upstream that was started, asked for something, and stopped."""
     upstream = UPSTREAM.format(api=api, url=url)
     file = folder / "greenroom.json5"
     file.write_text(
@@ -57,7 +61,8 @@ def loaded(folder: Path, api: str, url: str, **environ: str) -> set[str]:
     ) as process:
         assert process.stdout is not None
         address = next(filter(None, (re.search(r"http://\S+?:\d+", s) for s in process.stdout)))
-        assert httpx2.get(f"{address[0]}/health", trust_env=False).status_code == 200
+        url = f"{address[0]}/v1/chat/completions"
+        assert httpx2.post(url, trust_env=False).status_code == 401
         process.send_signal(signal.SIGTERM)
         last = process.stdout.read().splitlines()[-1]
     assert last.startswith("loaded: ")
