@@ -68,6 +68,8 @@ class Made(msgspec.Struct):
 class Caller:
     """Calls models, and writes what they cost on one bill, also if a call is cancelled."""
 
+    __slots__ = ("_bill", "_log", "_upstreams")
+
     def __init__(self, upstreams: Upstreams, bill: Bill, log: "FilteringBoundLogger") -> None:
         self._upstreams = upstreams
         self._bill = bill

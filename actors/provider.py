@@ -13,7 +13,7 @@ from random import Random
 import msgspec
 import trio
 
-from greenroom.actors.channels.channel import Channel, Usage
+from greenroom.actors.channels.channel import NOTHING, Channel
 from greenroom.actors.channels.rate_limits import reached
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.health import Health, Recovered, Rest, Resting, Standing
@@ -34,7 +34,7 @@ class Call:
     def __init__(self) -> None:
         self.answered = False
         self.failure: Failure | None = None
-        self.usage = Usage()
+        self.usage = NOTHING
         self.cost = 0.0
 
 

@@ -277,7 +277,7 @@ class Session(Actor[SessionMessage]):
         """Take up turns until one runs or none waits; a session that passes ends after its last."""
         line = self._line
         while line.running is None and line.waiting and not self.is_stopping:
-            item = line.waiting.popleft()
+            item = line.waiting.pop(0)
             try:
                 if item.recording.stopped is None:
                     await self._begin(item)

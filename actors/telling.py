@@ -29,8 +29,20 @@ class Telling:
     One that `withholds` tells nothing before it is released.
     """
 
+    __slots__ = (
+        "_break",
+        "_calls",
+        "_ending",
+        "_has_inner",
+        "_inner",
+        "_outer",
+        "_places",
+        "_withheld",
+        "_withholds",
+    )
+
     def __init__(self, outer: Collection[Tool], *, withholds: bool = False) -> None:
-        self._outer = {tool.name for tool in outer}
+        self._outer = tuple([tool.name for tool in outer])
         self._inner: Collection[str] = ()
         self._has_inner = False
         self._places: dict[int, int] = {}

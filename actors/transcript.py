@@ -51,6 +51,8 @@ class EarlierNeeded(Exception):  # noqa: N818 - a fact about what is here
 class Transcript:
     """The entries of one session, in order."""
 
+    __slots__ = ("_entries", "_lengths")
+
     def __init__(self, entries: Sequence[TranscriptEntry] = ()) -> None:
         self._entries: list[TranscriptEntry] = []
         self._lengths = Lengths()

@@ -6,7 +6,7 @@ so that an early failure is a status that SDKs can retry, but not longer than a 
 keep the line open.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ from greenroom.http.answer_headers import headers_of, of_cost, of_start, overhea
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import HttpLimits
 from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
-from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange
+from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange, Header
 from greenroom.runtime import ReplyStream
 
 if TYPE_CHECKING:
@@ -163,15 +163,12 @@ class Answering:
         if not at_once:
             with trio.move_on_after(limits.first_event):
                 first = await anext(events)
-        headers = (*SSE_HEADERS, *headers_of(going.selection))
         if isinstance(first, TurnStarted):
             before += telling.start(first)
             note_start(record, first, trio.current_time() - begun)
-            took = overhead(exchange.begun, first, None, trio.current_time())
-            await exchange.start(200, (*headers, *of_start(first, going.turn), took))
         else:
-            await exchange.start(200, headers)
             before = before or KEEP_ALIVE
+        await exchange.start(200, _headers_of(exchange, going, first))
         if before:
             await exchange.write(before)
         # The head may still wait for a piece, which may be none where events are left out.
@@ -201,7 +198,7 @@ class Answering:
                         break
                     if piece or headless:
                         headless = False
-                        rest = exchange.put(piece)
+                        rest, piece = exchange.put(piece), b""  # it may be long until the next
                         said = now()
                         if rest is not None:
                             break
@@ -218,6 +215,15 @@ class Answering:
             else:
                 continue  # something was said since
             said = now()
+
+
+def _headers_of(exchange: Exchange, going: Going, first: TurnEvent | None) -> Sequence[Header]:
+    """Return a stream's headers; nothing of them stays with the task that writes it."""
+    headers = (*SSE_HEADERS, *headers_of(going.selection))
+    if not isinstance(first, TurnStarted):
+        return headers
+    took = overhead(exchange.begun, first, None, trio.current_time())
+    return (*headers, *of_start(first, going.turn), took)
 
 
 def _told(event: TurnEvent, going: Going, telling: Telling, begun: float) -> tuple[bytes, bool]:

@@ -67,6 +67,8 @@ class ClientGone(Exception):  # noqa: N818 - not an error of anyone's
 class Head:
     """What a request says before its body."""
 
+    __slots__ = ("client", "headers", "method", "path")
+
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
@@ -90,6 +92,18 @@ class Head:
 
 class Exchange(Head):
     """A request and the answer to it; `begun` is when it came, by trio's clock."""
+
+    __slots__ = (
+        "_bodies",
+        "_body_ended",
+        "_ended",
+        "_presence",
+        "_receive",
+        "_send",
+        "begun",
+        "left",
+        "started",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope)

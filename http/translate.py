@@ -47,10 +47,12 @@ def identity_of(started: TurnStarted) -> tuple[str, str, int]:
 class _Choice:
     """What a stream has told of one choice, as far as its next chunk depends on that."""
 
+    __slots__ = ("custom", "has_role", "index", "likelihoods")
+
     def __init__(self, index: int) -> None:
         self.index = index
         self.has_role = False
-        self.custom: set[int] = set()
+        self.custom: tuple[int, ...] = ()
         self.likelihoods = Likelihoods()
         self.is_plain = False
         """Whether its next chunk has nothing but what it adds: no role, and no likelihood."""
@@ -67,6 +69,24 @@ class ChunkEncoder:
     can go on after the last one that it has: those up to `starting_after` are left out. With `inside`
     there are chunks without a choice that tell what happens beside the answer.
     """
+
+    __slots__ = (
+        "_around",
+        "_created",
+        "_event_ids",
+        "_events",
+        "_fingerprint",
+        "_first",
+        "_id",
+        "_include_usage",
+        "_inside",
+        "_legacy",
+        "_model",
+        "_others",
+        "_starting_after",
+        "_tier",
+        "_usage",
+    )
 
     def __init__(
         self,
@@ -187,6 +207,8 @@ class ChunkEncoder:
             choice.likelihoods.add(delta)
             choice.is_plain = False
             return []
+        if isinstance(delta, ToolCallStart) and delta.custom:
+            choice.custom = (*choice.custom, delta.index)
         told = delta_of(delta, choice.custom, legacy=self._legacy)
         if told is None:
             return []

@@ -17,6 +17,8 @@ class APage(ValueError):  # noqa: N818 - a fact about what came in
 class AnswerReader:
     """Turns the bytes of one answer, however they arrive, into events."""
 
+    __slots__ = ("_begun", "_events", "_whole")
+
     def __init__(self) -> None:
         self._events = EventReader()
         self._begun = False

@@ -12,7 +12,6 @@ import msgspec
 import trio
 
 from greenroom.actors.channels.adapter import Adapter, Decoder, HttpRequest
-from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
 from greenroom.actors.channels.embedding import Embedded, Embedding, EmbeddingAdapter
 from greenroom.actors.channels.ollama.adapter import OllamaAdapter
@@ -27,8 +26,16 @@ from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
+
+def _anthropic(settings: ProviderSettings) -> Adapter:
+    # A third of a megabyte, which those need not have who have no such upstream.
+    from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter  # noqa: PLC0415
+
+    return AnthropicAdapter(settings)
+
+
 _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
-    "anthropic-messages": AnthropicAdapter,
+    "anthropic-messages": _anthropic,
     "ollama": OllamaAdapter,
     "openai-completions": OpenAIAdapter,
 }

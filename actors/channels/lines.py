@@ -20,6 +20,8 @@ class TooLarge(ValueError):  # noqa: N818 - a fact about what came in
 class LineReader:
     """Cuts bytes, however they arrive, into lines without their ends; `limit` is in bytes."""
 
+    __slots__ = ("_after_cr", "_begun", "_limit")
+
     def __init__(self, limit: int = MAX_SIZE) -> None:
         self._limit = limit
         self._begun = bytearray()

@@ -47,6 +47,8 @@ class EventReader:
     does not exist, as in the standard.
     """
 
+    __slots__ = ("_data", "_first", "_limit", "_lines", "_name", "_size")
+
     def __init__(self, limit: int = MAX_SIZE) -> None:
         self._lines = LineReader(limit)
         self._limit = limit

@@ -22,6 +22,8 @@ class _State(Enum):
 class ThinkTags:
     """Tells thinking from text in the pieces of one answer's content."""
 
+    __slots__ = ("_close", "_held", "_state")
+
     def __init__(self) -> None:
         self._state = _State.BEGINNING
         self._held = ""

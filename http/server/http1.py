@@ -42,6 +42,33 @@ class _Owed(Enum):
 class Http1:
     """A connection from its first request to its end; to its applications an `OwnServer`."""
 
+    __slots__ = (
+        "_answer",
+        "_answers",
+        "_asked",
+        "_cancels",
+        "_common",
+        "_handed_over",
+        "_intake",
+        "_lingers",
+        "_news",
+        "_next",
+        "_now",
+        "_nursery",
+        "_over",
+        "_owed",
+        "_peers",
+        "_reading",
+        "_refused",
+        "_rest",
+        "_resting",
+        "_room",
+        "_transport",
+        "_unread",
+        "due",
+        "left",
+    )
+
     def __init__(self, common: Common, transport: Transport, peers: Peers) -> None:
         self._now = trio.lowlevel.current_clock().current_time  # three calls less than trio's own
         self.due = self._now() + common.limits.head_timeout
@@ -51,16 +78,6 @@ class Http1:
         self._transport = transport
         self._peers = peers
         self._intake = Intake(common.head_limits)
-        self._base: Scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "scheme": "https" if peers.secure else "http",
-            "root_path": "",
-            "client": peers.client,
-            "server": peers.server,
-            "extensions": {OWN_SERVER: self},
-            BODIES: common.bodies,
-        }
         self._reading = trio.CancelScope()
         self._nursery: trio.Nursery
         self._answer: Answer | None = None
@@ -226,6 +243,7 @@ class Http1:
                 self._leave()
                 return
             intake.feed(data)
+            del data  # the request's bytes are not needed for as long as its answer takes
             if self._answer is None:
                 self._advance()
             else:
@@ -282,8 +300,15 @@ class Http1:
         self._handed_over = self._cancels = False
         self._asked = not request.expects
         self._unread = 0
-        scope = {
-            **self._base,
+        scope: Scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "scheme": "https" if self._peers.secure else "http",
+            "root_path": "",
+            "client": self._peers.client,
+            "server": self._peers.server,
+            "extensions": {OWN_SERVER: self},
+            BODIES: self._common.bodies,
             "method": request.method,
             "http_version": request.version,
             "path": request.path,
@@ -298,7 +323,7 @@ class Http1:
         self._next = scope, self._answer
         if not self._answers:
             self._answers = True
-            self._nursery.start_soon(self._serve)
+            self._nursery.start_soon(self._serve, name="http.request")
         self._rouse()
 
     def _wait(self) -> None:

@@ -30,6 +30,8 @@ class Intake:
     `held` is how many bytes wait to be asked for.
     """
 
+    __slots__ = ("_chunks", "_data", "_forgave", "_length", "_limits", "_looked", "body_ended")
+
     def __init__(self, limits: HeadLimits) -> None:
         self.body_ended = True
         self._limits = limits

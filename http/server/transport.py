@@ -50,6 +50,8 @@ class Transport(Protocol):
 class Plain:
     """A connection over TCP; a write has `patience` seconds."""
 
+    __slots__ = ("_patience", "_quick", "_tcp")
+
     def __init__(self, tcp: socket.socket, patience: float) -> None:
         self._tcp = tcp
         self._patience = patience

@@ -60,9 +60,20 @@ class GaveUp(ValueError):  # noqa: N818 - a fact about what came in
 class ChoiceReader:
     """One choice; `new_id` names nameless calls, `tells_logprobs` is whether they were asked for."""
 
+    __slots__ = (
+        "_calls",
+        "_modern_calls",
+        "_new_id",
+        "_tells_logprobs",
+        "_text",
+        "answered",
+        "reason",
+    )
+
     def __init__(self, new_id: Callable[[], str], *, tells_logprobs: bool) -> None:
         self._text = ThinkTags()
-        self._calls = ToolCalls(new_id)
+        self._new_id = new_id
+        self._calls: ToolCalls | None = None
         self._tells_logprobs = tells_logprobs
         self._modern_calls = False
         self.answered = False
@@ -109,7 +120,8 @@ class ChoiceReader:
             reason = FinishReason.STOP
         elif self._calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
-        out += self._calls.end(cut=reason is not FinishReason.TOOL_CALLS)
+        if self._calls:
+            out += self._calls.end(cut=reason is not FinishReason.TOOL_CALLS)
         out.append(Finish(reason))
         return out
 
@@ -140,6 +152,7 @@ class ChoiceReader:
             self._modern_calls = True
         if calls:
             out += self._text.end()
+            self._calls = self._calls or ToolCalls(self._new_id)
         for call in calls:
             out += self._calls.feed(call)
 

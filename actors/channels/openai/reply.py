@@ -65,6 +65,20 @@ class OpenAIDecoder:
     whether the likelihood of tokens was: what comes beyond that is left out.
     """
 
+    __slots__ = (
+        "_answer",
+        "_done",
+        "_errors",
+        "_failure",
+        "_first",
+        "_others",
+        "_stamp",
+        "_stamped",
+        "_thinking",
+        "_told_stamp",
+        "_usage",
+    )
+
     def __init__(
         self,
         errors: UpstreamErrors,

@@ -24,6 +24,19 @@ class Answer:
     lets go of an answer before it has ended calls `drop`.
     """
 
+    __slots__ = (
+        "_beside",
+        "_body",
+        "_fields",
+        "_parser",
+        "_persistent",
+        "_to_the_end",
+        "headers",
+        "malformed",
+        "over",
+        "status",
+    )
+
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}

@@ -23,6 +23,8 @@ class Connection:
     Whatever goes wrong with it is a `trio.BrokenResourceError`.
     """
 
+    __slots__ = ("_tcp", "origin")
+
     def __init__(self, origin: Origin, tcp: socket.socket) -> None:
         self.origin = origin
         self._tcp = tcp
@@ -83,6 +85,8 @@ class Connection:
 
 class SecureConnection(Connection):
     """A connection with TLS on it, once `shake` has returned."""
+
+    __slots__ = ("_ended", "_owed", "_records")
 
     def __init__(self, origin: Origin, tcp: socket.socket) -> None:
         super().__init__(origin, tcp)

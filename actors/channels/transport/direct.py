@@ -83,6 +83,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
             response = await self._ask(fresh, data)
         if response is None:
             raise broken(self._provider, self._line.error, answered=False)
+        del self._request  # nothing is sent again from here on
         return response
 
     async def __aexit__(
@@ -127,6 +128,8 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
 class _Response(HttpResponse):
     """An answer that is read from its connection when it is taken."""
 
+    __slots__ = ("_failure", "_line", "_patience", "_provider", "_silence")
+
     def __init__(self, provider: str, patience: float, silence: Silence, line: "_Line") -> None:
         super().__init__(line.answer.status, line.answer.headers)
         self._provider = provider
@@ -134,6 +137,10 @@ class _Response(HttpResponse):
         self._silence = silence
         self._line = line
         self._failure: TurnFailed | None = None
+
+    def forget_headers(self) -> None:
+        super().forget_headers()
+        self._line.answer.headers = {}
 
     async def read(self) -> bytes:
         line = self._line
@@ -156,6 +163,8 @@ class _Response(HttpResponse):
 
 class _Line:
     """A connection while a request and its answer have it; closed as soon as it is of no more use."""
+
+    __slots__ = ("_body", "_connection", "answer", "error")
 
     def __init__(self, connection: Connection) -> None:
         self.answer = Answer()

@@ -36,6 +36,8 @@ class HttpResponse(ABC):
     A header that came more than once has its values joined by commas (RFC 9110, 5.3).
     """
 
+    __slots__ = ("headers", "status")
+
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
         self.headers = headers
