@@ -8,6 +8,7 @@ stands in the lease's `Call`, which is read at that end. Nothing here waits.
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import msgspec
@@ -169,7 +170,7 @@ class Provider(Actor[ProviderMessage]):
         number = next(self._numbers)
         port = self.stream_port(lease)
         self._waiting.append(_Waiting(number, lease.model, port))
-        self.watch_consumer(port, lambda: LeaseEnded(number))
+        self.watch_consumer(port, partial(LeaseEnded, number))
 
     def _grant(self) -> None:
         assert self._channel is not None, "granted before the start"  # noqa: S101 - an invariant

@@ -195,7 +195,7 @@ class Session(Actor[SessionMessage]):
             return None
         port = self.stream_port(message)
         recording.join(port)
-        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        self.watch_consumer(port, partial(ClientLeft, turn.id))
         if turn.announced and recording.accepted is not None:
             port.send_nowait(recording.accepted)
         return port

@@ -62,6 +62,7 @@ class Completions:
             record.agent, record.session = selection.agent, selection.session
             record.turn, record.stream = order.turn.id, order.stream
             record.model = str(selection.route)
+            exchange.forget_headers(scope)
             await self._answering.while_there(
                 exchange, record, partial(self._answer, exchange, order, record)
             )

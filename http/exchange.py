@@ -117,6 +117,11 @@ class Exchange(Head):
         self._ended = False
         self._body_ended = False
 
+    def forget_headers(self, scope: Scope) -> None:
+        """Let go of the request's headers, which take 1 KB: its answer may last."""
+        self.headers = {}
+        scope["headers"] = ()
+
     async def read_body(self, max_bytes: int, seconds: float) -> bytes:
         """Return the whole body.
 

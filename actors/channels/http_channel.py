@@ -137,6 +137,7 @@ class _Call(AbstractAsyncContextManager[Reading]):
         response = await self._exchange.__aenter__()
         try:
             notes = await self._accepted(request, response)
+            response.forget_headers()
             return _Batches(response, self._adapter.decoder(self._prompt), notes)
         except BaseException as error:
             await self._exchange.__aexit__(type(error), error, error.__traceback__)

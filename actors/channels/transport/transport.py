@@ -8,6 +8,7 @@ tells which.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from types import MappingProxyType
 from typing import Protocol
 
 import trio
@@ -30,6 +31,9 @@ HEADERS = {"user-agent": "greenroom", "accept": "*/*", "accept-encoding": "ident
 """What goes with every request that does not say otherwise."""
 
 
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
 class HttpResponse(ABC):
     """An upstream's answer: its status, its headers by lower-case name, and its body as it comes.
 
@@ -41,6 +45,10 @@ class HttpResponse(ABC):
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
         self.headers = headers
+
+    def forget_headers(self) -> None:
+        """Let go of the headers, which take 1 KB: a stream may be long."""
+        self.headers = _NONE
 
     @abstractmethod
     async def read(self) -> bytes:
