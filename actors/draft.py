@@ -73,19 +73,6 @@ class Draft:
     it has said and done since. A `whole` prompt is not to be made shorter.
     """
 
-    __slots__ = (
-        "_blank",
-        "_estimate",
-        "_instructions",
-        "_new",
-        "_old",
-        "_steps",
-        "_summary",
-        "_whole",
-        "_window",
-        "shortening",
-    )
-
     def __init__(
         self,
         blank: Prompt,

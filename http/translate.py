@@ -47,7 +47,7 @@ def identity_of(started: TurnStarted) -> tuple[str, str, int]:
 class _Choice:
     """What a stream has told of one choice, as far as its next chunk depends on that."""
 
-    __slots__ = ("custom", "has_role", "index", "likelihoods")
+    __slots__ = ("custom", "has_role", "index", "is_plain", "likelihoods")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -82,6 +82,7 @@ class ChunkEncoder:
         "_inside",
         "_legacy",
         "_model",
+        "_one_by_one",
         "_others",
         "_starting_after",
         "_tier",

@@ -150,11 +150,12 @@ class ChoiceReader:
             calls = [Call(index=0, function=message.function_call)]
         elif calls:
             self._modern_calls = True
-        if calls:
-            out += self._text.end()
-            self._calls = self._calls or ToolCalls(self._new_id)
+        if not calls:
+            return
+        out += self._text.end()
+        reader = self._calls = self._calls or ToolCalls(self._new_id)
         for call in calls:
-            out += self._calls.feed(call)
+            out += reader.feed(call)
 
 
 def _audio(audio: dict[str, object]) -> list[ChoiceDelta]:

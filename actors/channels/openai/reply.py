@@ -67,15 +67,20 @@ class OpenAIDecoder:
 
     __slots__ = (
         "_answer",
+        "_between",
         "_done",
         "_errors",
         "_failure",
         "_first",
+        "_frame",
+        "_mould",
         "_others",
         "_stamp",
         "_stamped",
+        "_tells_logprobs",
         "_thinking",
         "_told_stamp",
+        "_tries",
         "_usage",
     )
 

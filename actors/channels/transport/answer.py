@@ -33,6 +33,7 @@ class Answer:
         "_to_the_end",
         "headers",
         "malformed",
+        "on_body",
         "over",
         "status",
     )
