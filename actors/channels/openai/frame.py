@@ -35,8 +35,8 @@ class Frame:
             data = events[number]
             if not (data.startswith(before) and data.endswith(after)):
                 break
-            text = data[begin : len(data) - end]
-            if not text or len(text.translate(None, _SPECIAL)) != len(text):
+            text = data[begin:-end]
+            if not text or text.translate(None, _SPECIAL) != text:
                 break
             try:
                 texts.append(text.decode())
@@ -48,8 +48,8 @@ class Frame:
         """Return the content of bytes that are one event, or nothing if they have to be parsed."""
         if not (data.startswith(self._line) and data.endswith(self._end)) or len(data) > MAX_SIZE:
             return ""
-        text = data[len(self._line) : len(data) - len(self._end)]
-        if len(text.translate(None, _SPECIAL)) != len(text):
+        text = data[len(self._line) : -len(self._end)]
+        if text.translate(None, _SPECIAL) != text:
             return ""
         try:
             return text.decode()
