@@ -23,7 +23,7 @@ _ERROR_TIME = 5.0
 _SETTLE_TIME = 0.1
 """Seconds that a body may take to end once all that counts has been read."""
 
-MOST_IDLE = 32
+MOST_IDLE = 256
 """Connections that one transport keeps open for a next request; the provider bounds calls under way."""
 IDLE_TIME = 15.0
 """Seconds that it keeps one; servers close theirs, and proxies between us forget them, soon after."""
