@@ -3,10 +3,10 @@
 import logging
 import math
 from random import Random
-from types import SimpleNamespace
 
 import pytest
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from greenroom.actors.calling import Bill, Caller, Upstreams
 from greenroom.actors.channels.channel import Deltas, Notes
@@ -17,6 +17,11 @@ from greenroom.actors.settings import ProviderSettings
 from tests.actors.conftest import HERE, Played, PlayedChannel, a_system, user
 
 NAMES = ("seed", "tools[].function.strict", "messages[].content[].image_url.detail", "top_k", "x.y")
+
+
+class Logging:
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self.log = log
 
 
 class Dropping(PlayedChannel):
@@ -39,12 +44,12 @@ async def test_what_is_known_is_told_apart_from_what_is_not() -> None:
         provider = await system.spawn(Provider(settings, lambda _: Dropping(), Random(1)), "here")
         upstreams = Upstreams({"here": provider}, 1.0, Random(1))
         with structlog.testing.capture_logs() as lines:
-            log = structlog.wrap_logger(
+            log: FilteringBoundLogger = structlog.wrap_logger(
                 structlog.PrintLogger(),
                 wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
             )
             prompt = Prompt("m", (user("Hi"),))
-            caller = Caller(upstreams, Bill(), SimpleNamespace(log=log))
+            caller = Caller(upstreams, Bill(), Logging(log))
             made = await caller.call(HERE, prompt, take, first_by=math.inf, hear=told.append)
     assert made.failure is None
     assert told == [Notes(NAMES)]

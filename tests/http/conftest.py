@@ -5,14 +5,11 @@ Import the names from `tests.http.conftest`; pytest has it loaded before any tes
 
 import json
 import math
-from collections.abc import (
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 from urllib.parse import unquote
 
 import msgspec
@@ -20,9 +17,7 @@ import trio
 
 from greenroom.actors.agent import Rooms
 from greenroom.actors.calling import Upstreams
-from greenroom.actors.channels.channel import (
-    Channel,
-)
+from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.house import House
 from greenroom.actors.settings import (
@@ -40,18 +35,17 @@ from greenroom.actors.surroundings import Surroundings
 from greenroom.http.app import create_app
 from greenroom.http.config import FailureLimits, Gateway, HttpLimits, LogLevel, TokenAuth
 from greenroom.http.exchange import App, Event, Exchange, Scope
-from greenroom.http.routes import quart_routes  # noqa: F401 - loaded before any virtual time
 from greenroom.runtime import System
 from tests.conftest import Lines
 from tests.stores import a_store
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 
 TOKEN = "the-token-of-tests"
 PATH = "/v1/chat/completions"
+
+import_module("greenroom.http.routes")  # which a gateway loads late, and no virtual time waits for
+
 # Settings
 
 GATEWAY = Gateway(

@@ -1,6 +1,7 @@
 """What is read by a frame is what a parser would read, and what only a parser can read is left to one."""
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,11 +14,14 @@ from greenroom.actors.channels.openai.frame import Frame, frame_of
 def content_in(data: bytes) -> str:
     """Return the content of an event that has nothing else but what is fixed."""
     try:
-        found = json.loads(data.decode())
+        found: Any = json.loads(data.decode())
     except ValueError:
         return ""
-    content = found.pop("content", "") if isinstance(found, dict) else ""
-    return content if isinstance(content, str) and found == {"own": "b", "more": [1]} else ""
+    match found:
+        case {"content": str(content), "own": "b", "more": [1], **rest} if not rest:
+            return content
+        case _:
+            return ""
 
 
 EVENT = b'{"own": "b", "content": "a", "more": [1]}'

@@ -16,7 +16,7 @@ from tests.actors.channels.conftest import DONE, Json, Outcome, chunk, outcome_o
 from tests.actors.channels.fuzz import pieces
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3}
-TOKENS = {"content": [{"token": "a", "logprob": -1, "top_logprobs": []}]}
+TOKENS: Json = {"content": [{"token": "a", "logprob": -1, "top_logprobs": []}]}
 
 IN_DELTA: list[Json] = [
     {"role": "assistant"},
@@ -60,9 +60,11 @@ IN_CHUNK: list[Json] = [
     {"choices": []},
     {"choices": None},
 ]
-PATCHES = [(0, patch) for patch in [{}, *IN_DELTA]]
-PATCHES += [(1, patch) for patch in IN_CHOICE]
-PATCHES += [(2, patch) for patch in IN_CHUNK]
+PATCHES = [
+    (depth, patch)
+    for depth, patches in enumerate(([{}, *IN_DELTA], IN_CHOICE, IN_CHUNK))
+    for patch in patches
+]
 
 
 TEXTS = st.sampled_from(["a", "é", "<think>", "", '"', "\\", "\n"])
