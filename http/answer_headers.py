@@ -81,7 +81,7 @@ def overhead(begun: float, started: TurnStarted, ended: TurnEnded | None, now: f
 def printable(text: str) -> bytes:
     """Return a header's value: what is not printable ASCII is percent-encoded UTF-8."""
     if text.isascii() and text.isprintable() and "%" not in text:
-        return text.encode()  # what nearly all are: 5 µs less
+        return text.encode()  # what nearly all are: 0.2 µs, not 6
     return "".join(
         char if " " <= char <= "~" and char != "%" else "".join(f"%{b:02X}" for b in char.encode())
         for char in text

@@ -74,7 +74,7 @@ def _without_controls(_: object, __: str, event: "EventDict") -> "EventDict":
 
 
 def _json_line(logger: object, name: str, event: "EventDict") -> bytes:
-    """Return a line as JSON, with its level and time; one step, not structlog's four: 5 µs less."""
+    """Return a line as JSON, with its level and time; one step, not structlog's four: 3 µs less."""
     event["level"] = name
     event["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
     if "exc_info" in event:
