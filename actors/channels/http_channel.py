@@ -115,8 +115,10 @@ class HttpChannel:
         await self._transport.aclose()
 
 
-class _Call(AbstractAsyncContextManager[Reading]):
+class _Call:
     """One prompt and its answer."""
+
+    __slots__ = ("_accepted", "_adapter", "_exchange", "_prompt", "_transport")
 
     def __init__(
         self,

@@ -2,26 +2,54 @@
 
 import math
 import socket
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import trio
 
 from greenroom.http.server.common import Address, Common, Peers
 from greenroom.http.server.http1 import Http1
-from greenroom.http.server.hypercorn_seat import Hypercorn, HypercornSeat
 from greenroom.http.server.tls import Certificate
 from greenroom.http.server.transport import Plain, Secure
 
+if TYPE_CHECKING:
+    from greenroom.http.server.hypercorn_seat import Hypercorn
+
+_HYPERCORN = "greenroom.http.server.hypercorn_seat"
+
 
 class Connections:
-    """Speaks with each client of a server, in the protocol that is theirs."""
+    """Speaks with each client of a server, in the protocol that is theirs.
+
+    Hypercorn, which takes 4 MB, is loaded where the settings have it speak; else by the first WebSocket,
+    in a thread: in the loop that would hold up all streams for a tenth of a second.
+    """
 
     def __init__(self, common: Common, certificate: Certificate | None) -> None:
         self._common = common
         self._certificate = certificate
-        self.hypercorn = Hypercorn(common.limits, common.log)
+        self._hypercorn: Hypercorn | None = None
+        if certificate is not None or common.http1 == "h11" or _HYPERCORN in sys.modules:
+            self._load()
 
-    async def converse(self, tcp: socket.socket, client: Address) -> None:
-        """Serve one connection to its end; no exception but a cancellation comes out."""
+    async def stop(self) -> None:
+        """Close what hypercorn speaks on: idle connections now, busy ones after their answers."""
+        if self._hypercorn is not None:
+            await self._hypercorn.stop()
+
+    def _load(self) -> "Hypercorn":
+        from greenroom.http.server.hypercorn_seat import Hypercorn  # noqa: PLC0415 - see above
+
+        if self._hypercorn is None:
+            self._hypercorn = Hypercorn(self._common.limits, self._common.log)
+        return self._hypercorn
+
+    async def converse(
+        self, tcp: socket.socket, client: Address, leave: Callable[[str], None]
+    ) -> None:
+        """Serve one connection to its end, and tell `leave`; nothing but a cancellation comes out."""
         try:
             host, port, *_ = tcp.getsockname()
             if self._certificate is None:
@@ -41,15 +69,16 @@ class Connections:
             if tcp.fileno() != -1:
                 trio.lowlevel.notify_closing(tcp)
                 tcp.close()
+            leave(client[0])
 
     async def _plain(self, tcp: socket.socket, peers: Peers) -> None:
         if self._common.http1 == "h11":
-            await self._hypercorn(_stream(tcp), peers)
+            await self._speak_hypercorn(_stream(tcp), peers)
             return
         transport = Plain(tcp, self._common.limits.write_timeout)
         first = await Http1(self._common, transport, peers).run()
         if first is not None:
-            await self._hypercorn(_stream(tcp), peers, first=first)
+            await self._speak_hypercorn(_stream(tcp), peers, first=first)
 
     async def _secure(self, tcp: socket.socket, peers: Peers, certificate: Certificate) -> None:
         stream = trio.SSLStream(
@@ -58,17 +87,17 @@ class Connections:
         if not await _Handshake(self._common).shake(stream):
             return
         if stream.selected_alpn_protocol() == "h2":
-            await self._hypercorn(stream, peers, http2=True)
+            await self._speak_hypercorn(stream, peers, http2=True)
             return
         if self._common.http1 == "h11":
-            await self._hypercorn(stream, peers)
+            await self._speak_hypercorn(stream, peers)
             return
         transport = Secure(stream, self._common.limits.write_timeout)
         first = await Http1(self._common, transport, peers).run()
         if first is not None:
-            await self._hypercorn(stream, peers, first=first)
+            await self._speak_hypercorn(stream, peers, first=first)
 
-    async def _hypercorn(
+    async def _speak_hypercorn(
         self,
         stream: trio.SocketStream | trio.SSLStream[trio.SocketStream],
         peers: Peers,
@@ -76,7 +105,15 @@ class Connections:
         http2: bool = False,
         first: bytes = b"",
     ) -> None:
-        seat = HypercornSeat(self._common, self.hypercorn, stream, peers, http2=http2, first=first)
+        hypercorn = self._hypercorn
+        if hypercorn is None:
+            await trio.to_thread.run_sync(import_module, _HYPERCORN)
+            hypercorn = self._load()
+            if self._common.stopping:
+                await hypercorn.stop()
+        from greenroom.http.server.hypercorn_seat import HypercornSeat  # noqa: PLC0415 - see above
+
+        seat = HypercornSeat(self._common, hypercorn, stream, peers, http2=http2, first=first)
         await seat.run()
 
     def _failed(self, error: Exception) -> None:

@@ -128,7 +128,7 @@ class Server:
                     # Idle connections close now, busy ones after their answer.
                     for connection in list(self._common.watched):
                         connection.stop()
-                    await self._connections.hypercorn.stop()
+                    await self._connections.stop()
                 watching.cancel_scope.cancel()
         finally:
             self._listener.close()
@@ -171,16 +171,13 @@ class Server:
             refused = self._places.take(client[0])
             if refused is None:
                 tcp.setblocking(False)
-                connections.start_soon(self._serve, tcp, client, name="http.connection")
+                leave = self._places.leave
+                connections.start_soon(
+                    self._connections.converse, tcp, client, leave, name="http.connection"
+                )
             else:
                 self._turn_away(tcp, refused)
         return True
-
-    async def _serve(self, tcp: socket.socket, client: Address) -> None:
-        try:
-            await self._connections.converse(tcp, client)
-        finally:
-            self._places.leave(client[0])
 
     def _turn_away(self, tcp: socket.socket, refused: Refused) -> None:
         """Tell a client that there is no place, and close a little later, so that it can read that."""

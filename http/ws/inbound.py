@@ -5,12 +5,14 @@ gets a small one of their own. Nothing is compressed: a small message must not b
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
-from hypercorn.protocol.ws_stream import FrameTooLargeError, WebsocketBuffer
 
 from greenroom.http.exchange import Scope
+
+if TYPE_CHECKING:
+    from greenroom.http.ws.buffer import Buffer
 
 _KEY = "greenroom.inbound"
 
@@ -20,7 +22,7 @@ class Inbound:
 
     def __init__(self, stream: Callable[[], Any] = lambda: None) -> None:
         self._stream = stream
-        self._buffer: _Buffer | None = None
+        self._buffer: Buffer | None = None
         self.too_large = trio.Event()
         """Set once a message was larger; the server closes the connection for it by itself."""
 
@@ -28,8 +30,11 @@ class Inbound:
         """Bound messages by `most` characters or bytes; call it before the connection is accepted."""
         stream = self._stream()
         if stream is not None:
+            # Where hypercorn has a stream it is loaded, and nowhere else.
+            from greenroom.http.ws.buffer import Buffer  # noqa: PLC0415
+
             stream.handshake.extensions = None
-            stream.buffer = self._buffer = _Buffer(most, self.too_large)
+            stream.buffer = self._buffer = Buffer(most, self.too_large)
 
     def widen(self, most: int) -> None:
         """Bound messages by `most` from now on."""
@@ -46,19 +51,3 @@ def inbound_of(scope: Scope) -> Inbound:
     """Return that of the connection that `scope` is of; without our server, one that bounds nothing."""
     found = scope.get("state", {}).get(_KEY)
     return found if isinstance(found, Inbound) else Inbound()
-
-
-class _Buffer(WebsocketBuffer):
-    """Hypercorn's, which would take in what is too large before it says so."""
-
-    def __init__(self, most: int, too_large: trio.Event) -> None:
-        super().__init__(most)
-        self._too_large = too_large
-
-    def extend(self, event: Any) -> None:
-        if self._too_large.is_set():
-            return  # what still comes is the rest of it, and then the client's own close
-        if self.length + len(event.data) > self.max_length:
-            self._too_large.set()
-            raise FrameTooLargeError
-        super().extend(event)

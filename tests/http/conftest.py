@@ -44,7 +44,9 @@ T = TypeVar("T")
 TOKEN = "the-token-of-tests"
 PATH = "/v1/chat/completions"
 
-import_module("greenroom.http.routes")  # which a gateway loads late, and no virtual time waits for
+# A gateway loads these late, and no virtual time waits for that.
+import_module("greenroom.http.routes")
+import_module("greenroom.http.server.hypercorn_seat")
 
 # Settings
 

@@ -26,7 +26,9 @@ UNNEEDED = {
     "greenroom.http.openapi",
     "greenroom.http.responses.endpoint",
     "flask",
+    "h2",
     "httpx2",
+    "hypercorn",
     "jinja2",
     "jsonschema",
     "mcp",
@@ -35,6 +37,7 @@ UNNEEDED = {
     "quart",
     "rich",
     "werkzeug",
+    "wsproto",
 }
 
 

@@ -51,8 +51,10 @@ class Direct:
         await trio.lowlevel.checkpoint()
 
 
-class _Exchange(AbstractAsyncContextManager[HttpResponse]):
+class _Exchange:
     """One request and its answer."""
+
+    __slots__ = ("_idle", "_limits", "_line", "_provider", "_request", "_silence", "_writer")
 
     def __init__(
         self,
