@@ -49,11 +49,10 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Line:
-    """The turns of the session that is called `key`; `most` of them may wait."""
+    """The turns of the session that is called `key`."""
 
-    def __init__(self, key: str, most: int) -> None:
+    def __init__(self, key: str) -> None:
         self._key = key
-        self._most = most
         self.waiting: deque[Item] = deque()
         self.running: Running | None = None
 
@@ -82,22 +81,22 @@ class Line:
             return None
         return SoFar(item not in self.waiting, tuple(item.recording.deltas))
 
-    def check_room(self, policy: OnBusy) -> None:
-        """Refuse a new turn where there is no room for it, or it would rather not wait.
+    def check_room(self, policy: OnBusy, most: int) -> None:
+        """Refuse a new turn where `most` wait already, or it would rather not wait.
 
         Raises:
             TurnFailed: CONFLICT or BUSY.
         """
         if policy is OnBusy.REJECT and len(self):
             raise self.busy("another turn.")
-        if self.running is not None and len(self.waiting) >= self._most:
+        if self.running is not None and len(self.waiting) >= most:
             raise TurnFailed.of(
                 FailureKind.BUSY,
                 f"Session '{self._key}' has {len(self.waiting)} turns waiting, which is its limit. "
                 "Try again later.",
                 code="session_queue_full",
                 retry_after=_RETRY_AFTER_S,
-                limits=reached(self._most, _RETRY_AFTER_S),
+                limits=reached(most, _RETRY_AFTER_S),
             )
 
     def busy(self, what: str) -> TurnFailed:

@@ -58,6 +58,7 @@ from greenroom.actors.stores.errands import Errand
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.terms import terms_of
 from greenroom.actors.tools.tool import InnerTool
 from greenroom.actors.tools.toolbox import Toolbox, ToolPolicy
 from greenroom.actors.transcript import Plan, Sent, Transcript
@@ -498,18 +499,12 @@ async def set_stage(
         tools=policy,
         bounds=bounds,
     )
-    upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
     windows = {} if window is None else {HERE: window}
-    surroundings = Surroundings(
-        upstreams,
-        store or a_store(),
-        trio.current_time,
-        windows,
-        {"main": kit or Kit((TheseTools(tools),))},
-    )
+    upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1), windows)
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
-    rooms = Rooms(agent, limits, surroundings)
-    stage = Stage(rooms, await system.spawn(Agent(agent, rooms), f"agent{name}"), provider)
+    terms = terms_of(agent, upstreams, limits, kit or Kit((TheseTools(tools),)))
+    rooms = Rooms(terms, Surroundings(store or a_store(), trio.current_time))
+    stage = Stage(rooms, await system.spawn(Agent(rooms), f"agent{name}"), provider)
     stage.turns = first_turn - 1
     return stage
 
