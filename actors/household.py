@@ -84,6 +84,7 @@ class Household:
             Closing, NotAccepted: the house is at its end; likewise.
         """
         async with self._one_at_a_time:
+            self._check_open()
             if settings != self.settings:
                 await self._change(settings)
 

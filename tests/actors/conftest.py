@@ -17,7 +17,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.acting import Equipment
-from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.agent import Agent, AgentMessage, AgentStatus, Describe, Rooms
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
     Channel,
@@ -144,10 +144,10 @@ def words(*texts: str) -> tuple[Deltas, ...]:
     return (*((TextDelta(text),) for text in texts), STOP)
 
 
-def wishes(*ids: str) -> tuple[Deltas, ...]:
-    """An answer that calls the tool `look` once for each id."""
+def wishes(*ids: str, tool: str = "look") -> tuple[Deltas, ...]:
+    """An answer that calls a tool once for each id."""
     return (
-        *((ToolCallStart(i, id_, "look"), ToolCallArguments(i, "{}")) for i, id_ in enumerate(ids)),
+        *((ToolCallStart(i, id_, tool), ToolCallArguments(i, "{}")) for i, id_ in enumerate(ids)),
         (Finish(FinishReason.TOOL_CALLS),),
     )
 
@@ -387,7 +387,9 @@ class Outcome(msgspec.Struct, frozen=True):
 class Stage:
     """One agent with one provider."""
 
-    def __init__(self, host: Rooms, agent: Ref[Describe], provider: Ref[ProviderMessage]) -> None:
+    def __init__(
+        self, host: Rooms, agent: Ref[AgentMessage], provider: Ref[ProviderMessage]
+    ) -> None:
         self.host = host
         self.agent = agent
         self.provider = provider

@@ -11,7 +11,7 @@ import msgspec
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.agent import Agent, Describe, Rooms
+from greenroom.actors.agent import Agent, AgentMessage, Rooms
 from greenroom.actors.answer import Answer
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Finish
@@ -74,7 +74,7 @@ class House:
         self._ids = 0
         self._said: defaultdict[str, int] = defaultdict(int)
         self._rooms: Rooms
-        self._agent: Ref[Describe]
+        self._agent: Ref[AgentMessage]
         self._system: System
 
     async def live(self, system: System) -> None:
