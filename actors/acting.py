@@ -46,6 +46,8 @@ class Equipment(msgspec.Struct, frozen=True):
 class Acting:
     """One turn's; what appends raise, `StoreFailed` and `Fenced`, all of its verbs raise."""
 
+    __slots__ = ("_equipment", "_port", "_recording", "_telling", "_turn")
+
     def __init__(
         self,
         turn: TurnRequest,

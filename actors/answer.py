@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from greenroom.actors.channels.channel import (
+    NOTHING,
     AnnotationsDelta,
     AudioDelta,
     ChoiceDelta,
@@ -29,6 +30,8 @@ class Answer:
     Of several choices it is the first, and only the size is that of all.
     """
 
+    __slots__ = ("_calls", "_keepsake", "_refusal", "_spoken", "_text", "reason", "size", "usage")
+
     def __init__(self) -> None:
         self._text: list[str] = []
         self._refusal: list[str] = []
@@ -36,7 +39,7 @@ class Answer:
         self._keepsake: Keepsake | None = None
         self._spoken: list[AudioDelta] = []
         self.size = 0
-        self.usage = Usage()
+        self.usage = NOTHING
         self.reason: FinishReason | None = None
 
     def take(self, deltas: Deltas) -> None:

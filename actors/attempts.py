@@ -45,6 +45,8 @@ class _Remedy(Enum):
 class Attempts:
     """The attempts of one model call; `count` is how many were begun."""
 
+    __slots__ = ("_first", "_has_switched", "_left", "_of_this", "_random", "count")
+
     def __init__(self, route: Route, fallbacks: Sequence[Route], random: Random) -> None:
         self._left = [route, *fallbacks]
         self._random = random

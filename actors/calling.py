@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import trio
@@ -101,13 +101,24 @@ class Made(msgspec.Struct):
     retry: Retry | None = None
 
 
-class Caller:
-    """Calls models, and writes what they cost on one bill, also if a call is cancelled."""
+class Logs(Protocol):
+    """Whoever has a log. A logger that nothing is logged with takes 0.5 KB and 5 µs."""
 
-    def __init__(self, upstreams: Upstreams, bill: Bill, log: "FilteringBoundLogger") -> None:
+    @property
+    def log(self) -> "FilteringBoundLogger":
+        """The log."""
+        ...
+
+
+class Caller:
+    """Calls models for `who`, and writes what they cost on one bill, also if a call is cancelled."""
+
+    __slots__ = ("_bill", "_upstreams", "_who")
+
+    def __init__(self, upstreams: Upstreams, bill: Bill, who: Logs) -> None:
         self._upstreams = upstreams
         self._bill = bill
-        self._log = log
+        self._who = who
 
     async def call(
         self,
@@ -134,7 +145,7 @@ class Caller:
             except TurnFailed as failed:
                 made.failure = failed.failure
             except RuntimeFault:
-                self._log.exception("run.provider_gone", provider=route.provider)
+                self._who.log.exception("run.provider_gone", provider=route.provider)
                 what = f"Provider '{route.provider}' is not running."
                 made.failure = Failure(FailureKind.INTERNAL, what)
         if patience.cancelled_caught:
@@ -182,7 +193,7 @@ class Caller:
         prompt = msgspec.structs.replace(prompt, model=route.model)
         async with permit.channel.open(prompt) as reading:
             if reading.notes.dropped:
-                log_dropped(reading.notes.dropped, route, self._log)
+                log_dropped(reading.notes.dropped, route, self._who.log)
             hear(reading.notes)
             async for deltas in reading:
                 if not begun:

@@ -105,7 +105,10 @@ class Health:
 
     def is_probe(self, call: int) -> bool:
         """Say whether others wait for what becomes of this call."""
-        return any(record.probe == call for record in self._records.values())
+        # There is no record while all is well.
+        return bool(self._records) and any(
+            record.probe == call for record in self._records.values()
+        )
 
     def ended(
         self, call: int, model: str, failure: Failure | None, now: float

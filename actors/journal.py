@@ -47,12 +47,17 @@ class Planned(msgspec.Struct, frozen=True):
     fork: Fork | None = None
 
 
+_NEW = Fence()
+
+
 class Journal:
     """One session's journal, from its waking on; `active` is when it was appended to, in Unix seconds.
 
     One that `passes` begins empty, or with what it takes from another session in the store, and leaves
     nothing there.
     """
+
+    __slots__ = ("_bulletin", "_fence", "_source", "_store", "active", "name", "past")
 
     def __init__(
         self, name: SessionName, surroundings: Surroundings, *, passes: bool = False
@@ -64,7 +69,7 @@ class Journal:
         self._source = store
         self._store = None if passes else store
         self._bulletin = surroundings.bulletin
-        self._fence = Fence()
+        self._fence = _NEW
 
     @property
     def is_new(self) -> bool:

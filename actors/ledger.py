@@ -37,6 +37,8 @@ class Closed(msgspec.Struct, frozen=True):
 class Ledger:
     """One session's; with `recent`, of a session that passes."""
 
+    __slots__ = ("_first_tries", "_journal", "_line", "_not_summed_up", "_recent")
+
     def __init__(
         self, journal: Journal, line: Line, first_tries: FirstTries, recent: Recent | None
     ) -> None:

@@ -8,12 +8,13 @@ stands in the lease's `Call`, which is read at that end. Nothing here waits.
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from random import Random
 
 import msgspec
 import trio
 
-from greenroom.actors.channels.channel import Channel, Usage
+from greenroom.actors.channels.channel import NOTHING, Channel
 from greenroom.actors.channels.rate_limits import reached
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.health import Health, Recovered, Rest, Resting, Standing
@@ -34,7 +35,7 @@ class Call:
     def __init__(self) -> None:
         self.answered = False
         self.failure: Failure | None = None
-        self.usage = Usage()
+        self.usage = NOTHING
         self.cost = 0.0
 
 
@@ -169,7 +170,7 @@ class Provider(Actor[ProviderMessage]):
         number = next(self._numbers)
         port = self.stream_port(lease)
         self._waiting.append(_Waiting(number, lease.model, port))
-        self.watch_consumer(port, lambda: LeaseEnded(number))
+        self.watch_consumer(port, partial(LeaseEnded, number))
 
     def _grant(self) -> None:
         assert self._channel is not None, "granted before the start"  # noqa: S101 - an invariant

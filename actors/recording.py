@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from greenroom.actors.answer import Answer
-from greenroom.actors.channels.channel import Delta, Deltas, FinishReason, Usage
+from greenroom.actors.channels.channel import NOTHING, Delta, Deltas, FinishReason, Usage
 from greenroom.actors.copies import joined
 from greenroom.actors.entries import AssistantEntry, ToolEntry, TranscriptEntry
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
@@ -28,6 +28,25 @@ class Recording:
     client's. `answered` is when the model had ended, by trio's clock.
     """
 
+    __slots__ = (
+        "_cancels",
+        "_news",
+        "_readers",
+        "_spent",
+        "accepted",
+        "answer",
+        "answered",
+        "deltas",
+        "keeps",
+        "outcome",
+        "scope",
+        "started",
+        "steps",
+        "stopped",
+        "waits",
+        "whole",
+    )
+
     def __init__(self, on_disconnect: OnDisconnect = OnDisconnect.CONTINUE) -> None:
         self._cancels = on_disconnect is OnDisconnect.CANCEL
         self._readers = 0
@@ -37,7 +56,7 @@ class Recording:
         self.steps: list[TranscriptEntry] = []
         self.waits = False
         self.whole = False
-        self._spent = Usage()
+        self._spent = NOTHING
         self.deltas: list[Delta] = []
         self.accepted: TurnAccepted | None = None
         self.started: TurnStarted | None = None

@@ -7,6 +7,7 @@ a crash leaves no doubt about which tools may have done something.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 import trio
@@ -114,7 +115,7 @@ class Run(Actor[Begin]):
         recording.scope.deadline = trio.current_time() + self._time_limit
         with recording.scope:
             try:
-                failure = await self._work(Caller(self._upstreams, self._bill, self.log))
+                failure = await self._work(Caller(self._upstreams, self._bill, self))
                 if failure is None:
                     recording.whole = recording.answer.reason is not None
                     await self._acting.release()
@@ -170,12 +171,9 @@ class Run(Actor[Begin]):
             route = attempts.begin()
             prompt = await self._prompt()
             self._guessed = self._draft.size()
-
-            async def take(deltas: Deltas, route: Route = route) -> None:
-                await self._take(deltas, route)
-
             left = deadline - trio.current_time()
             first_by = deadline - left * (1 - _SHARE) if attempts.has_others else deadline
+            take = partial(self._take, route)
             made = await caller.call(route, prompt, take, first_by=first_by, hear=self._hear)
             self._recording.answered = trio.current_time()
             failure = made.failure
@@ -221,7 +219,7 @@ class Run(Actor[Begin]):
     def _hear(self, notes: Notes) -> None:
         self._limits = notes.limits
 
-    async def _take(self, deltas: Deltas, route: Route) -> None:
+    async def _take(self, route: Route, deltas: Deltas) -> None:
         recording = self._recording
         self._has_begun = True
         if recording.started is None:

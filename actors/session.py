@@ -190,7 +190,7 @@ class Session(Actor[SessionMessage]):
             return None
         port = self.stream_port(message)
         recording.join(port)
-        self.watch_consumer(port, lambda: ClientLeft(turn.id))
+        self.watch_consumer(port, partial(ClientLeft, turn.id))
         if turn.announced and recording.accepted is not None:
             port.send_nowait(recording.accepted)
         return port
@@ -272,7 +272,7 @@ class Session(Actor[SessionMessage]):
         """Take up turns until one runs or none waits; a session that passes ends after its last."""
         line = self._line
         while line.running is None and line.waiting and not self.is_stopping:
-            item = line.waiting.popleft()
+            item = line.waiting.pop(0)
             try:
                 if item.recording.stopped is None:
                     await self._begin(item)

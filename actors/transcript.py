@@ -51,6 +51,8 @@ class EarlierNeeded(Exception):  # noqa: N818 - a fact about what is here
 class Transcript:
     """The entries of one session, in order."""
 
+    __slots__ = ("_entries", "_lengths")
+
     def __init__(self, entries: Sequence[TranscriptEntry] = ()) -> None:
         self._entries: list[TranscriptEntry] = []
         self._lengths = Lengths()
@@ -86,6 +88,8 @@ class Transcript:
             TurnFailed: a tool result answers no open call, or an open call has no result.
             EarlierNeeded: without `whole`, and what was sent is no window of these entries.
         """
+        if whole and sent and not self._entries:
+            return self.append(sent)
         answers = [i for i, item in enumerate(sent) if isinstance(item.entry, AssistantEntry)]
         split = answers[-1] + 1 if answers else 0
         if not answers and self._is_told_again(sent):

@@ -35,6 +35,8 @@ _LEFT_OUT = "\n[… {} characters are left out here …]\n"
 class Estimate:
     """Counts tokens by length, put right by what models have counted; it is one session's."""
 
+    __slots__ = ("_scale",)
+
     def __init__(self) -> None:
         self._scale = 1.0
 

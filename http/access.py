@@ -3,8 +3,8 @@
 The line has who, what, how long and how much, and never what was said.
 """
 
+import os
 import re
-import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,11 +44,8 @@ class Record(msgspec.Struct):
 
     def said(self) -> dict[str, object]:
         """Return what there is to say."""
-        return {
-            name: value
-            for name in self.__struct_fields__
-            if (value := getattr(self, name)) is not None
-        }
+        values = zip(self.__struct_fields__, msgspec.structs.astuple(self), strict=True)
+        return {name: value for name, value in values if value is not None}
 
 
 def record_of(scope: Scope) -> Record:
@@ -66,7 +63,8 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
             return
         record = Record(_request_id(scope))
         scope[_RECORD] = record
-        scope[BEGUN] = begun = trio.current_time()
+        now = trio.lowlevel.current_clock().current_time  # three calls less than trio.current_time
+        scope[BEGUN] = begun = now()
         status = 0
         whole = False
 
@@ -77,7 +75,7 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
                 headers = [*event["headers"], *_ALWAYS]
                 headers.append((b"x-request-id", record.request_id.encode()))
                 if scope["path"].startswith(_API):
-                    took = (trio.current_time() - begun) * 1000
+                    took = (now() - begun) * 1000
                     headers += (VERSION, (PROCESSING, str(round(took)).encode()))
                 event["headers"] = headers
             await send(event)
@@ -94,7 +92,7 @@ def access_log(app: App, log: "FilteringBoundLogger", metrics: Metrics) -> App:
                 path=scope["path"],
                 status=status,
                 whole=whole,
-                duration_s=round(trio.current_time() - begun, 6),
+                duration_s=round(now() - begun, 6),
                 **record.said(),
             )
 
@@ -108,4 +106,4 @@ def _request_id(scope: Scope) -> str:
             given: str = value.decode("latin-1")
             if _USABLE_ID.fullmatch(given):
                 return given
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{os.urandom(12).hex()}"

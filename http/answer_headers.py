@@ -30,9 +30,12 @@ def of_start(started: TurnStarted, asked: str) -> tuple[Header, ...]:
         (b"x-greenroom-turn", started.turn.encode()),
         (b"x-greenroom-provider", printable(route.provider)),
         (b"x-greenroom-model", printable(str(route))),
-        (b"x-greenroom-attempt", str(started.served.attempt).encode()),
-        *((name.encode(), value.encode()) for name, value in limit_headers(started.limits).items()),
+        (b"x-greenroom-attempt", b"%d" % started.served.attempt),
     ]
+    if started.limits:
+        headers += [
+            (name.encode(), value.encode()) for name, value in limit_headers(started.limits).items()
+        ]
     if started.turn != asked:
         headers.append((b"x-greenroom-replayed", b"true"))
     if started.ahead:
@@ -77,6 +80,8 @@ def overhead(begun: float, started: TurnStarted, ended: TurnEnded | None, now: f
 
 def printable(text: str) -> bytes:
     """Return a header's value: what is not printable ASCII is percent-encoded UTF-8."""
+    if text.isascii() and text.isprintable() and "%" not in text:
+        return text.encode()  # what nearly all are: 5 µs less
     return "".join(
         char if " " <= char <= "~" and char != "%" else "".join(f"%{b:02X}" for b in char.encode())
         for char in text

@@ -6,7 +6,7 @@ so that an early failure is a status that SDKs can retry, but not longer than a 
 keep the line open.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ from greenroom.http.answer_headers import headers_of, of_cost, of_start, overhea
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import HttpLimits
 from greenroom.http.errors import INVALID_REQUEST, ApiError, of_exception
-from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange
+from greenroom.http.exchange import JSON_TYPE, SSE_HEADERS, ClientGone, Exchange, Header
 from greenroom.runtime import ReplyStream
 
 if TYPE_CHECKING:
@@ -118,14 +118,15 @@ class Answering:
     async def respond(self, exchange: Exchange, going: Going, building: Building) -> None:
         """Write a whole answer; raises what the turn does, before anything was written."""
         started: TurnStarted | None = None
-        begun = trio.current_time()
+        now = trio.lowlevel.current_clock().current_time  # three calls less than trio.current_time
+        begun = now()
         async for event in going.events:
             match event:
                 case TurnAccepted():
                     continue
                 case TurnStarted():
                     started = event
-                    note_start(going.record, started, trio.current_time() - begun)
+                    note_start(going.record, started, now() - begun)
                 case Progress(deltas):
                     building.progress(deltas)
                 case TurnEnded():
@@ -137,9 +138,10 @@ class Answering:
                         *headers_of(going.selection),
                         *of_start(started, going.turn),
                         *of_cost(event.cost),
-                        overhead(exchange.begun, started, event, trio.current_time()),
+                        overhead(exchange.begun, started, event, now()),
                     )
                     await exchange.respond(200, headers, body)
+                    return
 
     async def stream(
         self,
@@ -161,52 +163,82 @@ class Answering:
         if not at_once:
             with trio.move_on_after(limits.first_event):
                 first = await anext(events)
-        headers = (*SSE_HEADERS, *headers_of(going.selection))
         if isinstance(first, TurnStarted):
             before += telling.start(first)
             note_start(record, first, trio.current_time() - begun)
-            took = overhead(exchange.begun, first, None, trio.current_time())
-            await exchange.start(200, (*headers, *of_start(first, going.turn), took))
         else:
-            await exchange.start(200, headers)
             before = before or KEEP_ALIVE
+        await exchange.start(200, _headers_of(exchange, going, first))
         if before:
             await exchange.write(before)
-        headless = not before
-        """Whether the head still waits for a piece, which may be none where events are left out."""
-        while (batch := await _next_batch(events, limits.heartbeat)) is not None:
-            pieces: list[bytes] = []
-            ended = False
-            for event in batch:
-                match event:
-                    case TurnAccepted():
-                        pieces.append(telling.accept(event))
-                    case TurnStarted():
-                        pieces.append(telling.start(event))
-                        note_start(record, event, trio.current_time() - begun)
-                    case Progress(deltas):
-                        pieces.append(telling.progress(deltas))
-                    case TurnEnded():
-                        note_end(record, event)
-                        pieces.append(telling.end(event))
-                        ended = True
-            piece = b"".join(pieces) if batch else KEEP_ALIVE
-            if piece or ended or headless:
-                await exchange.write(piece, more=not ended)
+        # The head may still wait for a piece, which may be none where events are left out.
+        await self._go_on(exchange, going, telling, begun, headless=not before)
+
+    async def _go_on(
+        self, exchange: Exchange, going: Going, telling: Telling, begun: float, *, headless: bool
+    ) -> None:
+        """Write the rest as it comes, with a comment after each silence.
+
+        A deadline stands until it passes, whatever is written meanwhile, and is set anew only then: a
+        scope for each piece took 7 µs. It never reaches a write that waits, which it would cut in two.
+        """
+        events, heartbeat = going.events, self._limits.heartbeat
+        now = trio.lowlevel.current_clock().current_time  # three calls less than trio.current_time
+        said = now()
+        while True:
+            piece, ended = b"", False
+            rest: Awaitable[None] | None = None
+            with trio.CancelScope(deadline=said + heartbeat):
+                async for event in events:
+                    piece, ended = _told(event, going, telling, begun)
+                    while not ended and (more := events.receive_nowait()) is not None:
+                        another, ended = _told(more, going, telling, begun)
+                        piece += another
+                    if ended:
+                        break
+                    if piece or headless:
+                        headless = False
+                        rest, piece = exchange.put(piece), b""  # it may be long until the next
+                        said = now()
+                        if rest is not None:
+                            break
+                else:
+                    return
+            if ended:
+                await exchange.write(piece, more=False)
+                return
+            if rest is not None:
+                await rest
+            elif now() >= said + heartbeat:
+                await exchange.write(KEEP_ALIVE)
                 headless = False
+            else:
+                continue  # something was said since
+            said = now()
 
 
-async def _next_batch(events: ReplyStream[TurnEvent], heartbeat: float) -> list[TurnEvent] | None:
-    """Return all that is there, nothing after `heartbeat` seconds of silence, None at the end."""
-    batch: list[TurnEvent] = []
-    with trio.move_on_after(heartbeat):
-        try:
-            batch.append(await anext(events))
-        except StopAsyncIteration:
-            return None
-    while batch and (event := events.receive_nowait()) is not None:
-        batch.append(event)
-    return batch
+def _headers_of(exchange: Exchange, going: Going, first: TurnEvent | None) -> Sequence[Header]:
+    """Return a stream's headers; nothing of them stays with the task that writes it."""
+    headers = (*SSE_HEADERS, *headers_of(going.selection))
+    if not isinstance(first, TurnStarted):
+        return headers
+    took = overhead(exchange.begun, first, None, trio.current_time())
+    return (*headers, *of_start(first, going.turn), took)
+
+
+def _told(event: TurnEvent, going: Going, telling: Telling, begun: float) -> tuple[bytes, bool]:
+    """Return what is written of an event, and whether it is the last."""
+    match event:
+        case Progress(deltas):  # first, as nearly all are
+            return telling.progress(deltas), False
+        case TurnAccepted():
+            return telling.accept(event), False
+        case TurnStarted():
+            note_start(going.record, event, trio.current_time() - begun)
+            return telling.start(event), False
+        case TurnEnded():
+            note_end(going.record, event)
+            return telling.end(event), True
 
 
 def note_start(record: Record, started: TurnStarted, seconds: float) -> None:

@@ -1,36 +1,27 @@
 """The ASGI application: the hot path in front, Quart's routes behind it, gate and log around both."""
 
+import sys
 import time
-from collections.abc import Awaitable, Callable
-from functools import cache, wraps
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-import msgspec
 import trio
-from quart import Response, request
-from quart_trio import QuartTrio
 
 from greenroom.actors.house import House
 from greenroom.http import sessions
-from greenroom.http.access import access_log, record_of
-from greenroom.http.auth import Authenticator, presented
+from greenroom.http.access import access_log
+from greenroom.http.auth import Authenticator
 from greenroom.http.completions import PATH, Completions
 from greenroom.http.config import Gateway
 from greenroom.http.credential import Credential
 from greenroom.http.embeddings import PATH as EMBEDDINGS
 from greenroom.http.embeddings import Embeddings
-from greenroom.http.errands import add_errands
-from greenroom.http.errors import INVALID_REQUEST, ApiError
-from greenroom.http.exchange import JSON_TYPE, TEXT_TYPE, App, Event, Head, Receive, Scope, Send
+from greenroom.http.exchange import App, Event, Receive, Scope, Send
 from greenroom.http.mcp_server import PATH as MCP_PATH
 from greenroom.http.mcp_server import McpEndpoint
-from greenroom.http.metrics import CONTENT_TYPE, Metrics, Snapshot
-from greenroom.http.models import Catalogue
-from greenroom.http.openapi.document import document
-from greenroom.http.openapi.page import STYLE_HASH, page
-from greenroom.http.responses import conversations, endpoint
-from greenroom.http.responses.conversations import Conversations
-from greenroom.http.responses.endpoint import Responses
+from greenroom.http.metrics import Metrics
+from greenroom.http.responses import responses_apps
 from greenroom.http.server.gate import gate
 from greenroom.http.server.hosts import Hosts
 from greenroom.http.server.origins import Origins
@@ -40,14 +31,8 @@ from greenroom.http.ws.endpoint import WebSockets
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
-    from werkzeug.exceptions import HTTPException
 
-_JSON = JSON_TYPE[1].decode()
-_TEXT = TEXT_TYPE[1].decode()
-_STATUS_SECONDS = 1.0
-_PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; frame-ancestors 'none'"
-
-Route = Callable[..., Awaitable[Response]]
+_ROUTES = "greenroom.http.routes"
 
 
 def create_app(
@@ -63,18 +48,23 @@ def create_app(
     """
     authenticator = Authenticator(credential or Credential(gateway.auth, log), gateway.failures)
     metrics = Metrics()
-    quart = _quart(house, authenticator, log, metrics)
+    created = int(time.time())
     completions = Completions(house, gateway, authenticator, log)
     web_sockets = WebSockets(
         house, gateway, authenticator, log, metrics, trio.Event() if stop is None else stop
     )
-    routes = cast("App", quart)
+
+    def quart() -> App:
+        from greenroom.http.routes import quart_routes  # noqa: PLC0415 - see `_Routes`
+
+        return quart_routes(house, authenticator, log, metrics, created)
+
+    routes = _Routes(quart)
     below: dict[str, App] = {
         PATH: Stored(house, gateway, authenticator, log),
         EMBEDDINGS: Embeddings(house, gateway, authenticator, log),
         sessions.ROOT: Sessions(house, gateway, authenticator, log),
-        endpoint.ROOT: Responses(house, gateway, authenticator, log),
-        conversations.ROOT: Conversations(house, gateway, authenticator, log),
+        **responses_apps(house, gateway, authenticator, log),
         MCP_PATH: McpEndpoint(house, gateway, authenticator, log),
     }
 
@@ -100,137 +90,26 @@ def create_app(
     return access_log(gated, log, metrics)
 
 
-class _Routes(QuartTrio):
-    def log_exception(self, *_: Any, **__: Any) -> None:
-        """Leave it to the handler of status 500, which has our log."""
+class _Routes:
+    """Quart's routes, made by the first request to one of them.
 
+    Quart takes 10 MB, and has no part in a turn. It is loaded in a thread: in the loop that would hold up
+    all streams for a quarter of a second.
+    """
 
-def _quart(
-    house: House, authenticator: Authenticator, log: "FilteringBoundLogger", metrics: Metrics
-) -> QuartTrio:
-    app = _Routes(__name__, static_folder=None, template_folder=None)
-    # A body is read by no route here; what a client sends all the same is bounded.
-    app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
-    app.config["RESPONSE_TIMEOUT"] = None
-    catalogue = Catalogue(house, int(time.time()))
+    def __init__(self, make: Callable[[], App]) -> None:
+        self._make = make
+        self._made: App | None = None
+        self._is_loaded = _ROUTES in sys.modules
 
-    def authenticated(route: Route) -> Route:
-        @wraps(route)
-        async def checked(**arguments: str) -> Response:
-            try:
-                await authenticator.check(_head())
-                return await route(**arguments)
-            except ApiError as error:
-                return _error(error)
-
-        return checked
-
-    @app.get("/health")
-    @app.get("/healthz")
-    async def health() -> Response:
-        return _json(b'{"ok":true,"status":"live"}')
-
-    @app.get("/ready")
-    @app.get("/readyz")
-    async def ready() -> Response:
-        agents = None
-        with trio.move_on_after(_STATUS_SECONDS):
-            agents = await house.status()
-        status = 503 if agents is None else 200
-        body: dict[str, object] = {"ready": agents is not None}
-        if presented(_head()) is None:
-            # A probe without a secret guesses none: it must not lock its address out.
-            return _json(msgspec.json.encode(body), status)
-        try:
-            await authenticator.check(_head())
-        except ApiError:
-            return _json(msgspec.json.encode(body), status)
-        return _json(msgspec.json.encode(body | {"agents": agents}), status)
-
-    @app.get("/metrics")
-    @authenticated
-    async def show_metrics() -> Response:
-        snapshot = Snapshot(actors=house.actor_counts())
-        with trio.move_on_after(_STATUS_SECONDS):
-            agents, providers = await house.status(), await house.provider_status()
-            snapshot = Snapshot(agents, providers, house.actor_counts())
-        return Response(metrics.render(snapshot), content_type=CONTENT_TYPE)
-
-    @app.get("/v1/models")
-    @authenticated
-    async def list_models() -> Response:
-        return _json(msgspec.json.encode(catalogue.list()))
-
-    @app.get("/v1/models/<path:model>")
-    @authenticated
-    async def retrieve_model(model: str) -> Response:
-        return _json(msgspec.json.encode(catalogue.find(model)))
-
-    add_errands(app, house, authenticated, _json)
-    as_json, as_page = _described()
-
-    @app.get("/openapi.json")
-    async def show_document() -> Response:
-        return _json(as_json)
-
-    @app.get("/docs")
-    async def show_page() -> Response:
-        response = Response(as_page, content_type="text/html; charset=utf-8")
-        response.headers["content-security-policy"] = _PAGE_POLICY
-        return response
-
-    _answer_errors(app, log)
-    return app
-
-
-@cache
-def _described() -> tuple[bytes, str]:
-    """Return the API's description, as a document and as a page."""
-    described = document()
-    return msgspec.json.encode(described), page(described)
-
-
-def _answer_errors(app: QuartTrio, log: "FilteringBoundLogger") -> None:
-    @app.errorhandler(404)
-    async def not_found(_: "HTTPException") -> Response:
-        if request.path.startswith("/v1/"):
-            message = f"Unknown request URL: {request.method} {request.path}."
-            return _error(ApiError(404, INVALID_REQUEST, message, code="unknown_url"))
-        return Response("Not Found", 404, content_type=_TEXT)
-
-    @app.errorhandler(405)
-    async def not_allowed(error: "HTTPException") -> Response:
-        response = Response("Method Not Allowed", 405, content_type=_TEXT)
-        for name, value in error.get_headers():
-            if name.lower() == "allow":
-                response.headers["Allow"] = value
-        return response
-
-    @app.errorhandler(413)
-    async def too_large(_: "HTTPException") -> Response:
-        return _error(ApiError(413, INVALID_REQUEST, "Payload too large", code="payload_too_large"))
-
-    @app.errorhandler(500)
-    async def failed(error: "HTTPException") -> Response:
-        record = record_of(cast("Scope", request.scope))
-        cause = getattr(error, "original_exception", None) or error
-        log.error("http.failed", request_id=record.request_id, exc_info=cause)
-        return _error(ApiError(500, "api_error", "internal error", code="internal_error"))
-
-
-def _head() -> Head:
-    return Head(cast("Scope", request.scope))
-
-
-def _json(body: bytes, status: int = 200) -> Response:
-    return Response(body, status, content_type=_JSON)
-
-
-def _error(error: ApiError) -> Response:
-    record_of(cast("Scope", request.scope)).error = error.body.code or error.body.type
-    response = _json(error.encode(), error.status)
-    response.headers.update(error.headers)
-    return response
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if not self._is_loaded:
+            await trio.to_thread.run_sync(import_module, _ROUTES)
+            self._is_loaded = True
+        if self._made is None:
+            self._made = self._make()
+        await self._made(scope, receive, send)
 
 
 def _disconnect_hidden_after_the_end(receive: Receive, send: Send) -> tuple[Receive, Send]:

@@ -39,15 +39,15 @@ class Authenticator:
             return
         address = head.client[0] if head.client is not None else ""
         who = whose(address)
-        now = trio.current_time()
-        self._refuse_locked(who, now)
+        if self._locked:
+            self._refuse_locked(who, trio.current_time())
         given = presented(head)
         if given is not None:
             if self._credential.matches(given):
                 self._failures.pop(who, None)
                 return
             spared = self._limits.exempt_loopback and _is_loopback(address)
-            await self._count_failure(who, now, spared=spared)
+            await self._count_failure(who, trio.current_time(), spared=spared)
         raise ApiError(
             401,
             "unauthorized",

@@ -62,6 +62,7 @@ class Completions:
             record.agent, record.session = selection.agent, selection.session
             record.turn, record.stream = order.turn.id, order.stream
             record.model = str(selection.route)
+            exchange.forget_headers(scope)
             await self._answering.while_there(
                 exchange, record, partial(self._answer, exchange, order, record)
             )
@@ -83,13 +84,15 @@ class Completions:
 
     async def _answer(self, exchange: Exchange, order: Order, record: Record) -> str | None:
         """Answer; return the code of the error that was sent, None for a whole answer."""
-        encoder = ChunkEncoder(
-            include_usage=order.include_usage,
-            starting_after=order.starting_after,
-            event_ids=order.event_ids,
-            legacy=order.legacy,
-            inside=order.inside,
-        )
+        encoder: ChunkEncoder | None = None
+        if order.stream:
+            encoder = ChunkEncoder(
+                include_usage=order.include_usage,
+                starting_after=order.starting_after,
+                event_ids=order.event_ids,
+                legacy=order.legacy,
+                inside=order.inside,
+            )
         selection, turn = order.selection, order.turn
         try:
             if order.remote:
@@ -97,7 +100,7 @@ class Completions:
                 turn = msgspec.structs.replace(turn, entries=entries)
             async with self._house.submit(selection, turn) as events:
                 going = Going(selection, turn.id, events, record)
-                if order.stream:
+                if encoder is not None:
                     await self._answering.stream(exchange, going, encoder)
                 else:
                     await self._answering.respond(

@@ -3,6 +3,8 @@
 It knows how the wire spells each of them, and nothing of the order in which they go out.
 """
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
@@ -47,10 +49,10 @@ def finish_of(reason: FinishReason, *, legacy: bool) -> str:
     return "function_call" if legacy and reason is FinishReason.TOOL_CALLS else reason.value
 
 
-def delta_of(delta: ChoiceDelta, custom: set[int], *, legacy: bool) -> wire.Delta | None:
+def delta_of(delta: ChoiceDelta, custom: Collection[int], *, legacy: bool) -> wire.Delta | None:
     """Return what a delta adds to the message, None if that is nothing.
 
-    `custom` are the indexes of the choice's custom calls so far, which one that begins is added to.
+    `custom` are the indexes of the choice's custom calls so far, with one that begins.
     """
     told: wire.Delta | None = None
     match delta:
@@ -105,25 +107,21 @@ def with_keys(call: wire.ToolCallOut, extra: bytes | None) -> wire.ToolCallOut |
 class Likelihoods:
     """The likelihood of tokens that belong together, in two lists: of text, and of a refusal."""
 
+    __slots__ = ("_lists",)
+
     def __init__(self) -> None:
-        self._lists: tuple[list[bytes], list[bytes]] = [], []
+        self._lists: tuple[list[bytes], list[bytes]] | None = None
 
     def add(self, delta: LogprobsDelta) -> None:
         """Add some tokens."""
+        self._lists = self._lists or ([], [])
         self._lists[delta.refusal].append(delta.tokens[1:-1])
-
-    @property
-    def waits(self) -> bool:
-        """Whether there are any."""
-        text, refusal = self._lists
-        return bool(text or refusal)
 
     def take(self) -> wire.Likelihood | None:
         """Return all of them, and forget them; None if there are none."""
-        text, refusal = self._lists
-        if not (text or refusal):
+        if self._lists is None:
             return None
-        self._lists = [], []
+        (text, refusal), self._lists = self._lists, None
         return wire.Likelihood(content=_joined(text), refusal=_joined(refusal))
 
 
@@ -131,11 +129,9 @@ def _joined(lists: list[bytes]) -> Raw | None:
     return Raw(b"[" + b",".join(lists) + b"]") if lists else None
 
 
-def _call(delta: ToolCallStart | ToolCallArguments, custom_calls: set[int]) -> wire.Delta:
+def _call(delta: ToolCallStart | ToolCallArguments, custom_calls: Collection[int]) -> wire.Delta:
     match delta:
         case ToolCallStart(index, id_, name, custom, extra):
-            if custom:
-                custom_calls.add(index)
             call = call_of(id_, name, "", custom=custom, index=index)
             return wire.Delta(tool_calls=(with_keys(call, extra),))
         case ToolCallArguments(index, fragment):

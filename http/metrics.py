@@ -42,6 +42,7 @@ class Metrics(Collector):
             ["status"],
             registry=self._registry,
         )
+        self._by_status: dict[int, Counter] = {}
         self._first_event = Histogram(
             "greenroom_first_event_seconds",
             "Time from a turn's submission to its model's first word.",
@@ -53,7 +54,10 @@ class Metrics(Collector):
 
     def count(self, status: int, first_event_s: float | None) -> None:
         """Count a request that has ended, and its wait in seconds if its model said something."""
-        self._requests.labels(status).inc()
+        counter = self._by_status.get(status)
+        if counter is None:  # the library's own look-up takes a lock and a tuple
+            counter = self._by_status[status] = self._requests.labels(status)
+        counter.inc()
         if first_event_s is not None:
             self._first_event.observe(first_event_s)
 

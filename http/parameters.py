@@ -62,12 +62,15 @@ def word(parameters: Parameters, name: str, words: tuple[str, ...]) -> str:
 
 
 def pairs(parameters: Parameters, name: str) -> dict[str, str]:
-    """Return the pairs that are written as `name[key]=value`."""
-    return {
-        key.removeprefix(f"{name}[")[:-1]: value
-        for key, value in parameters.items()
-        if key.startswith(f"{name}[") and key.endswith("]")
-    }
+    """Return the pairs that are written as `name[key]=value`; raises `ApiError` (400) for a half one."""
+    found: dict[str, str] = {}
+    for parameter, value in parameters.items():
+        if parameter == name or parameter.startswith(f"{name}["):
+            key = parameter[len(name) + 1 : -1]
+            if not key or not parameter.endswith("]"):
+                raise invalid(f"`{name}` is written as `{name}[key]=value`.", name, "invalid_value")
+            found[key] = value
+    return found
 
 
 def values_of(scope: Scope, name: str) -> list[str]:

@@ -1,5 +1,9 @@
 """From a turn's events to the chunks that a client reads; pure, and the same for the same events."""
 
+from collections.abc import Iterator
+from itertools import groupby
+from typing import cast
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -43,16 +47,15 @@ def identity_of(started: TurnStarted) -> tuple[str, str, int]:
 class _Choice:
     """What a stream has told of one choice, as far as its next chunk depends on that."""
 
+    __slots__ = ("custom", "has_role", "index", "is_plain", "likelihoods")
+
     def __init__(self, index: int) -> None:
         self.index = index
         self.has_role = False
-        self.custom: set[int] = set()
+        self.custom: tuple[int, ...] = ()
         self.likelihoods = Likelihoods()
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether its next chunk has nothing but what it adds."""
-        return self.has_role and not self.likelihoods.waits
+        self.is_plain = False
+        """Whether its next chunk has nothing but what it adds: no role, and no likelihood."""
 
 
 class ChunkEncoder:
@@ -66,6 +69,25 @@ class ChunkEncoder:
     can go on after the last one that it has: those up to `starting_after` are left out. With `inside`
     there are chunks without a choice that tell what happens beside the answer.
     """
+
+    __slots__ = (
+        "_around",
+        "_created",
+        "_event_ids",
+        "_events",
+        "_fingerprint",
+        "_first",
+        "_id",
+        "_include_usage",
+        "_inside",
+        "_legacy",
+        "_model",
+        "_one_by_one",
+        "_others",
+        "_starting_after",
+        "_tier",
+        "_usage",
+    )
 
     def __init__(
         self,
@@ -83,6 +105,8 @@ class ChunkEncoder:
         self._include_usage = include_usage
         self._starting_after = starting_after
         self._event_ids = event_ids
+        self._one_by_one = event_ids
+        """Whether events differ in more than their data, so that no two are framed at once."""
         self._legacy = legacy
         self._events = 0
         self._usage: UnsetType | None = None if include_usage else UNSET
@@ -105,13 +129,16 @@ class ChunkEncoder:
     def progress(self, deltas: Deltas) -> bytes:
         """Encode a batch, as one piece."""
         pieces: list[bytes] = []
-        is_plain = self._first.is_plain
-        for delta in deltas:
-            if is_plain and type(delta) is TextDelta:
-                pieces.append(self._words(delta.text))
-                continue
-            pieces += self._other(delta)
-            is_plain = self._first.is_plain
+        for kind, run in groupby(deltas, type):
+            if kind is TextDelta:
+                texts = [delta.text for delta in cast("Iterator[TextDelta]", run)]
+                if not self._first.is_plain:
+                    pieces += self._tell(self._first, TextDelta(texts.pop(0)))
+                if texts:
+                    pieces.append(self._words(texts))
+            else:
+                for delta in run:
+                    pieces += self._other(delta)
         return b"".join(pieces)
 
     def _other(self, delta: Delta) -> list[bytes]:
@@ -151,14 +178,20 @@ class ChunkEncoder:
             return b""
         return (b"id: %d\n" % self._events if self._event_ids else b"") + frame(data)
 
-    def _words(self, text: str) -> bytes:
-        """Encode text as `_tell` does: of such chunks, of which there are most, all else is the same."""
+    def _words(self, texts: list[str]) -> bytes:
+        """Encode texts as `_tell` does: of such chunks, of which there are most, all else is the same."""
         if self._around is None:
             choice = wire.ChunkChoice(delta=wire.Delta(content=""))
             before, after = self._encoded((choice,), self._usage).split(_NO_WORDS)
             self._around = before + _NO_WORDS[:-2], after
         before, after = self._around
-        return self._event(before + _encoder.encode(text) + after)
+        if self._one_by_one or self._events < self._starting_after:
+            return b"".join([self._event(before + _encoder.encode(text) + after) for text in texts])
+        self._events += len(texts)
+        # No JSON string has a line feed, so all lines are framed at once: 50 in 5 µs, not in 32.
+        opens, closes = b"data: " + before, after + b"\n\n"
+        lines = _encoder.encode_lines(texts)[:-1]
+        return opens + lines.replace(b"\n", closes + opens) + closes
 
     def _tell_inside(self, kind: str, data: bytes) -> bytes:
         """Encode what happens beside the answer, as a chunk that clients read over."""
@@ -173,7 +206,10 @@ class ChunkEncoder:
     def _tell(self, choice: _Choice, delta: ChoiceDelta) -> list[bytes]:
         if isinstance(delta, LogprobsDelta):
             choice.likelihoods.add(delta)
+            choice.is_plain = False
             return []
+        if isinstance(delta, ToolCallStart) and delta.custom:
+            choice.custom = (*choice.custom, delta.index)
         told = delta_of(delta, choice.custom, legacy=self._legacy)
         if told is None:
             return []
@@ -186,6 +222,7 @@ class ChunkEncoder:
         if isinstance(delta, Finish):
             finish = finish_of(delta.reason, legacy=self._legacy)
         pieces.append(self._chunk(choice, told, finish, choice.likelihoods.take()))
+        choice.is_plain = True
         return pieces
 
     def _chunk(

@@ -20,6 +20,7 @@ from greenroom.runtime.sweep import Sweep
 
 if TYPE_CHECKING:
     from greenroom.runtime.cell import Cell
+    from greenroom.runtime.ending import Ending
     from greenroom.runtime.incarnation import Incarnation
 
 K = TypeVar("K", bound=Hashable)
@@ -122,12 +123,12 @@ class Directory(Generic[K, M]):
             tells_time=self._sweep is not None,
         )
         self._cells[key] = cell
-        cell.ref.on_end(lambda _: self._forget(key, cell))
+        cell.ref.on_end(partial(self._forget, key, cell))
         if self._sweep is not None:
             self._sweep.add(cell, len(self._cells))
         return cell
 
-    def _forget(self, key: K, cell: "Cell[M]") -> None:
+    def _forget(self, key: K, cell: "Cell[M]", _: "Ending") -> None:
         if self._cells.get(key) is cell:
             del self._cells[key]
 

@@ -7,6 +7,7 @@ never waits, so that it works in the last moment of a dying task.
 
 import contextlib
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 import trio
@@ -149,7 +150,7 @@ class StreamPort(Generic[E]):
         elif before is None:
             self._on_leave = tell
         else:
-            self._on_leave = lambda: _both(before, tell)
+            self._on_leave = partial(_both, before, tell)
 
     def leave(self) -> None:
         """Cancel the producer and end the stream; the consumer's end calls it."""

@@ -4,7 +4,7 @@ The first byte tells which. It knows nothing of what events mean. No I/O, bounde
 """
 
 from greenroom.actors.channels.lines import MAX_SIZE, TooLarge
-from greenroom.actors.channels.sse import Event, EventReader
+from greenroom.actors.channels.sse import Event, EventReader, run_of
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 """What may stand before an answer: white space, and the bytes of a byte order mark."""
@@ -17,6 +17,8 @@ class APage(ValueError):  # noqa: N818 - a fact about what came in
 class AnswerReader:
     """Turns the bytes of one answer, however they arrive, into events."""
 
+    __slots__ = ("_begun", "_events", "_whole")
+
     def __init__(self) -> None:
         self._events = EventReader()
         self._begun = False
@@ -26,6 +28,19 @@ class AnswerReader:
     def whole(self) -> bool:
         """Whether the answer is one JSON value, which `end` gives as a nameless event."""
         return self._whole is not None
+
+    @property
+    def between(self) -> bool:
+        """Whether what comes begins the answer or another event, so that it may begin with a `run`."""
+        return not self._begun or (self._whole is None and self._events.between)
+
+    def run(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """Return what `run_of` does, for what comes `between`; the reader need not see that run."""
+        events, rest = run_of(data)
+        if events and not self._begun:
+            self._begun = True
+            self._events.begin()
+        return events, rest
 
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that `data` completes; raises `APage` or `TooLarge`."""

@@ -106,6 +106,10 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
         return Usage(*(one + more for one, more in counts))
 
 
+NOTHING = Usage()
+"""What was used of a model that has told nothing of it."""
+
+
 class Stamp(msgspec.Struct, frozen=True, tag="stamp", omit_defaults=True):
     """What an upstream says of the answer beside it: who made it, and at which tier.
 

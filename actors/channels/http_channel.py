@@ -4,14 +4,14 @@ It knows when an answer is over, and nothing of any wire format. A further API i
 and a name in the settings.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, suppress
+from types import TracebackType
 
 import msgspec
 import trio
 
 from greenroom.actors.channels.adapter import Adapter, Decoder, HttpRequest
-from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter
 from greenroom.actors.channels.channel import Deltas, Notes, Reading
 from greenroom.actors.channels.embedding import Embedded, Embedding, EmbeddingAdapter
 from greenroom.actors.channels.ollama.adapter import OllamaAdapter
@@ -20,14 +20,22 @@ from greenroom.actors.channels.openai.adapter import OpenAIAdapter
 from greenroom.actors.channels.openai.embedding import OpenAIEmbeddings
 from greenroom.actors.channels.rate_limits import rate_limits
 from greenroom.actors.channels.transport.choice import transport_to
-from greenroom.actors.channels.transport.transport import HttpResponse
+from greenroom.actors.channels.transport.transport import HttpResponse, Transport
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.entries import Prompt
 from greenroom.actors.failure import Failure, FailureKind, TurnFailed
 from greenroom.actors.settings import ProviderSettings
 
+
+def _anthropic(settings: ProviderSettings) -> Adapter:
+    # A third of a megabyte, which those need not have who have no such upstream.
+    from greenroom.actors.channels.anthropic.adapter import AnthropicAdapter  # noqa: PLC0415
+
+    return AnthropicAdapter(settings)
+
+
 _ADAPTERS: dict[str, Callable[[ProviderSettings], Adapter]] = {
-    "anthropic-messages": AnthropicAdapter,
+    "anthropic-messages": _anthropic,
     "ollama": OllamaAdapter,
     "openai-completions": OpenAIAdapter,
 }
@@ -57,13 +65,9 @@ class HttpChannel:
         self._embeddings = None if embeddings is None else embeddings(settings)
         self._transport = transport_to(settings.base_url, settings.id, settings.limits)
 
-    @asynccontextmanager
-    async def open(self, prompt: Prompt) -> AsyncGenerator[Reading]:
+    def open(self, prompt: Prompt) -> AbstractAsyncContextManager[Reading]:
         """Send `prompt`; the context is entered once the upstream has accepted it."""
-        request = self._adapter.request(prompt)
-        async with self._transport.open(request) as response:
-            notes = await self._accepted(request, response)
-            yield _Batches(response, self._adapter.decoder(prompt), notes)
+        return _Call(self._transport, self._adapter, self._accepted, prompt)
 
     async def embed(self, wanted: Embedding) -> Embedded:
         """Return the vectors that `wanted` asks for."""
@@ -109,6 +113,43 @@ class HttpChannel:
     async def aclose(self) -> None:
         """Close what is open; no answer may be under way."""
         await self._transport.aclose()
+
+
+class _Call(AbstractAsyncContextManager[Reading]):
+    """One prompt and its answer."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        adapter: Adapter,
+        accepted: Callable[[HttpRequest, HttpResponse], Awaitable[Notes]],
+        prompt: Prompt,
+    ) -> None:
+        self._transport = transport
+        self._adapter = adapter
+        self._accepted = accepted
+        self._prompt = prompt
+        self._exchange: AbstractAsyncContextManager[HttpResponse]
+
+    async def __aenter__(self) -> Reading:
+        request = self._adapter.request(self._prompt)
+        self._exchange = self._transport.open(request)
+        response = await self._exchange.__aenter__()
+        try:
+            notes = await self._accepted(request, response)
+            response.forget_headers()
+            return _Batches(response, self._adapter.decoder(self._prompt), notes)
+        except BaseException as error:
+            await self._exchange.__aexit__(type(error), error, error.__traceback__)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return await self._exchange.__aexit__(kind, error, traceback)
 
 
 class _Batches(Reading):

@@ -20,10 +20,17 @@ class TooLarge(ValueError):  # noqa: N818 - a fact about what came in
 class LineReader:
     """Cuts bytes, however they arrive, into lines without their ends; `limit` is in bytes."""
 
+    __slots__ = ("_after_cr", "_begun", "_limit")
+
     def __init__(self, limit: int = MAX_SIZE) -> None:
         self._limit = limit
         self._begun = bytearray()
         self._after_cr = False
+
+    @property
+    def amid(self) -> bool:
+        """Whether a line has begun, or the last line's end may not be over."""
+        return self._after_cr or bool(self._begun)
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that `data` completes; raises `TooLarge`.

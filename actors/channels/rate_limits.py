@@ -14,19 +14,25 @@ from email.utils import parsedate_to_datetime
 _WHAT = ("limit", "remaining", "reset")
 _OF = ("requests", "tokens")
 
+_NAMES = [
+    (what, f"{what}-{of}", f"x-ratelimit-{what}-{of}", f"anthropic-ratelimit-{of}-{what}")
+    for what in _WHAT
+    for of in _OF
+]
+"""What each limit is of, its name, and the headers that tell it."""
+
 _VALUE = re.compile(r"[\w.:+-]{1,64}", re.ASCII)
 
 
 def rate_limits(headers: Mapping[str, str]) -> dict[str, str]:
     """Return what there is of them; header names are lower case."""
     found: dict[str, str] = {}
-    for what in _WHAT:
-        for of in _OF:
-            value = headers.get(f"x-ratelimit-{what}-{of}")
-            if value is None and (theirs := headers.get(f"anthropic-ratelimit-{of}-{what}")):
-                value = _from_now(theirs, headers.get("date")) if what == "reset" else theirs
-            if value is not None and _VALUE.fullmatch(value):
-                found[f"{what}-{of}"] = value
+    for what, name, header, anthropics in _NAMES:
+        value = headers.get(header)
+        if value is None and (theirs := headers.get(anthropics)):
+            value = _from_now(theirs, headers.get("date")) if what == "reset" else theirs
+        if value is not None and _VALUE.fullmatch(value):
+            found[name] = value
     return found
 
 

@@ -22,10 +22,17 @@ class _State(Enum):
 class ThinkTags:
     """Tells thinking from text in the pieces of one answer's content."""
 
+    __slots__ = ("_close", "_held", "_state")
+
     def __init__(self) -> None:
         self._state = _State.BEGINNING
         self._held = ""
         self._close = ""
+
+    @property
+    def past(self) -> bool:
+        """Whether all that comes is text."""
+        return self._state is _State.TEXT
 
     def feed(self, piece: str) -> list[TextDelta | ReasoningDelta]:
         """Return what `piece` brings."""

@@ -133,14 +133,14 @@ class Going(Actor[Go]):
             before = msgspec.structs.replace(errand, tries=tries)
             ended = await self._place.ended(asked, _asked(before))
             if ended is not None and ended.end is not None and ended.end.failure is None:
-                return answered(asked.agent, question.text, said_by(ended))
+                return answered(question, said_by(ended))
         with suppress(TurnFailed):  # how it has failed is in its journal
             wake = Wake(question.text, chain=question.chain)
             await self._place.wake(asked, _asked(errand), wake)
         ended = await self._place.ended(asked, _asked(errand))
         if ended is None or ended.end is None:
             raise TurnFailed.of(FailureKind.BUSY, f"agent {asked.agent} has not taken the question")
-        return answered(asked.agent, question.text, said_by(ended))
+        return answered(question, said_by(ended))
 
 
 def _asked(errand: Errand) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 
 from greenroom.actors.entries import AssistantEntry, ToolCall, ToolEntry
-from greenroom.actors.stores.errands import Approval, Decision
+from greenroom.actors.stores.errands import Approval, Decision, Question
 from greenroom.actors.stores.records import StoredTurn
 
 _LONGEST_ANSWER = 20_000
@@ -37,9 +37,10 @@ def decided(id_: str, approval: Approval, decision: Decision) -> Wake:
     return Wake(f"[Approval {id_}] The call of {call.name}: {told}.", (call,), (result,))
 
 
-def answered(agent: str, question: str, answer: str) -> Wake:
-    """Return the turn that another agent's answer makes."""
-    return Wake(f"[Agent {agent} answers]\nThe question was: {question}\n\n{answer}")
+def answered(question: Question, answer: str) -> Wake:
+    """Return the turn that another agent's answer makes; what is asked in it goes on with the chain."""
+    told = f"[Agent {question.asked.agent} answers]\nThe question was: {question.text}\n\n{answer}"
+    return Wake(told, chain=question.chain)
 
 
 def said_by(turn: StoredTurn) -> str:

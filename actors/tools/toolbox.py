@@ -22,6 +22,8 @@ class ToolPolicy(msgspec.Struct, frozen=True):
 class Toolbox:
     """An agent's tools; of two of one name the first host's counts."""
 
+    __slots__ = ("_hosts", "_policy")
+
     def __init__(self, hosts: Sequence[ToolHost] = (), policy: ToolPolicy | None = None) -> None:
         self._hosts = tuple(hosts)
         self._policy = policy or ToolPolicy()

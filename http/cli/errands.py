@@ -5,7 +5,6 @@ from typing import Any
 from urllib.parse import quote
 
 import click
-import httpx2
 
 from greenroom.http.cli.gateway import GatewayAddress
 from greenroom.http.cli.options import CONFIG_HELP, http_url, load_configuration
@@ -101,6 +100,8 @@ def _json(
     parameters: dict[str, str] | None = None,
     json: object = None,
 ) -> Any:
+    import httpx2  # noqa: PLC0415 - 3 MB, which the gateway itself does without
+
     url = f"{gateway.url}/v1/errands{path}"
     try:
         with httpx2.Client(trust_env=False, timeout=_TIME_LIMIT_S) as client:

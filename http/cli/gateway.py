@@ -1,14 +1,15 @@
 """A running gateway as the command line finds it: its address, its secret, and what its refusals mean."""
 
 import ipaddress
-from typing import Any
-
-import httpx2
+from typing import TYPE_CHECKING, Any
 
 from greenroom.actors.settings import Secret
 from greenroom.http.config import Configuration, NoAuth
 from greenroom.http.config.authentication import TOKEN_VARIABLE
 from greenroom.http.server.listener import base_url
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class GatewayAddress:
@@ -37,7 +38,7 @@ class GatewayAddress:
             f"the gateway at {self.url} did not accept the token; set {TOKEN_VARIABLE} or --token"
         )
 
-    def explain(self, answer: httpx2.Response) -> str:
+    def explain(self, answer: "httpx2.Response") -> str:
         """Say what an answer means that is no success."""
         if answer.status_code == 401:
             return self.refused

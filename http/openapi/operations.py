@@ -141,7 +141,11 @@ OPERATIONS: tuple[Operation, ...] = (
             Parameter(
                 "metadata",
                 "query",
-                {"type": "object", "additionalProperties": {"type": "string"}},
+                {
+                    "type": "object",
+                    "additionalProperties": {"type": "string"},
+                    "propertyNames": {"minLength": 1},
+                },
                 "Only those that have these pairs, written as `metadata[key]=value`.",
             ),
         ),

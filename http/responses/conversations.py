@@ -21,7 +21,6 @@ from greenroom.http.decode import check_depth, check_text, decode
 from greenroom.http.errors import invalid
 from greenroom.http.exchange import (
     JSON_TYPE,
-    TEXT_TYPE,
     ClientGone,
     Exchange,
     Receive,
@@ -30,6 +29,7 @@ from greenroom.http.exchange import (
 )
 from greenroom.http.parameters import Parameters, parameters_of, values_of
 from greenroom.http.paths import not_allowed, segments_of, unknown_url
+from greenroom.http.responses import CONVERSATIONS
 from greenroom.http.responses.create import tell_failure
 from greenroom.http.responses.fields import check_include, check_metadata
 from greenroom.http.responses.finding import conversation_info
@@ -42,8 +42,6 @@ from greenroom.http.responses.requests import ConversationRequest, ConversationU
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
-
-ROOT = "/v1/conversations"
 
 _MOST_ITEMS = 20
 """That are added at a time."""
@@ -98,10 +96,7 @@ class Conversations:
         """Answer one request."""
         exchange = Exchange(scope, receive, send)
         record = record_of(scope)
-        if not self._gateway.responses:
-            await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
-            return
-        segments = segments_of(scope, ROOT)
+        segments = segments_of(scope, CONVERSATIONS)
         try:
             if segments:
                 await self._authenticator.check(exchange)

@@ -25,7 +25,6 @@ from greenroom.http.errors import INVALID_REQUEST, NO_RETRY, ApiError, invalid
 from greenroom.http.exchange import (
     JSON_TYPE,
     SSE_HEADERS,
-    TEXT_TYPE,
     ClientGone,
     Exchange,
     Receive,
@@ -40,6 +39,7 @@ from greenroom.http.parameters import (
     whole,
 )
 from greenroom.http.paths import not_allowed, segments_of, unknown_url
+from greenroom.http.responses import RESPONSES
 from greenroom.http.responses.asked import Asked, decode_asked
 from greenroom.http.responses.create import Creating, tell_failure
 from greenroom.http.responses.encoder import EventEncoder
@@ -53,8 +53,6 @@ from greenroom.http.responses.stored import events_of, input_of, response_as_it_
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
-
-ROOT = "/v1/responses"
 
 _NOT_HERE = frozenset({"compact", "input_tokens"})
 """What OpenAI has beside responses, and is not served."""
@@ -94,10 +92,7 @@ class Responses:
         """Answer one request."""
         exchange = Exchange(scope, receive, send)
         record = record_of(scope)
-        if not self._gateway.responses:
-            await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
-            return
-        segments = segments_of(scope, ROOT)
+        segments = segments_of(scope, RESPONSES)
         try:
             if segments:
                 await self._authenticator.check(exchange)

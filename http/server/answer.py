@@ -27,11 +27,25 @@ class Answer:
     is out, which is when `begun` is true. `over` says that the last of it was returned.
     """
 
+    __slots__ = (
+        "_bodiless",
+        "_chunked",
+        "_headers",
+        "_knows_chunks",
+        "_left",
+        "_of_head",
+        "_status",
+        "begun",
+        "closes",
+        "over",
+    )
+
     def __init__(self, request: Head) -> None:
         self.begun = False
         self.over = False
         self.closes = not request.keeps
-        self._request = request
+        self._of_head = request.method == "HEAD"
+        self._knows_chunks = request.version == "1.1"
         self._status = 0
         self._headers: list[Header] = []
         self._chunked = False
@@ -56,10 +70,10 @@ class Answer:
             if not length.isdigit():
                 raise Misused(f"a length is a number, not {length!r}")
             self._headers.append((b"content-length", length))
-        elif status not in {204, 304} and self._request.version == "1.1":
+        elif status not in {204, 304} and self._knows_chunks:
             self._headers.append((b"transfer-encoding", b"chunked"))
             self._chunked = True
-        self._bodiless = self._request.method == "HEAD" or status in {204, 304}
+        self._bodiless = self._of_head or status in {204, 304}
         if self._bodiless:
             self._left, self._chunked = 0, False
         elif length is not None:
@@ -97,6 +111,7 @@ class Answer:
         breaks = len(headers) + 3
         if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
             raise Misused("a header is one line")
+        headers.clear()  # a stream may last
         return head
 
 

@@ -1,4 +1,4 @@
-"""One connection in HTTP/1.1: one task reads, and one more runs while a request is answered.
+"""One connection in HTTP/1.1: one task reads, and from the first request on another one answers.
 
 What comes next is decided without an await, in `_advance`, by whichever of the two has got that far: the
 reader with new bytes, or the other one with its answer's end. So neither waits for the other, and only
@@ -6,12 +6,13 @@ the one that answers writes. There is no timer: a server looks at `due` now and 
 """
 
 import math
+from collections.abc import Awaitable
 from contextlib import suppress
 from enum import Enum, auto
 
 import trio
 
-from greenroom.http.exchange import BODIES, PRESENCE, Event, Scope
+from greenroom.http.exchange import BODIES, OWN_SERVER, Event, Scope
 from greenroom.http.server.answer import Answer, Misused
 from greenroom.http.server.common import STOPPING, Common, Peers
 from greenroom.http.server.head import Head
@@ -39,30 +40,56 @@ class _Owed(Enum):
 
 
 class Http1:
-    """A connection from its first request to its end; to its applications a `Presence`."""
+    """A connection from its first request to its end; to its applications an `OwnServer`."""
+
+    __slots__ = (
+        "_answer",
+        "_answers",
+        "_asked",
+        "_cancels",
+        "_common",
+        "_handed_over",
+        "_intake",
+        "_lingers",
+        "_news",
+        "_next",
+        "_now",
+        "_nursery",
+        "_over",
+        "_owed",
+        "_peers",
+        "_reading",
+        "_refused",
+        "_rest",
+        "_resting",
+        "_room",
+        "_transport",
+        "_unread",
+        "due",
+        "left",
+    )
 
     def __init__(self, common: Common, transport: Transport, peers: Peers) -> None:
-        self.due = trio.current_time() + common.limits.head_timeout
+        self._now = trio.lowlevel.current_clock().current_time  # three calls less than trio's own
+        self.due = self._now() + common.limits.head_timeout
         self.left = False
         self._owed = _Owed.HEAD
         self._common = common
         self._transport = transport
         self._peers = peers
         self._intake = Intake(common.head_limits)
-        self._base: Scope = {
-            "type": "http",
-            "asgi": _ASGI,
-            "scheme": "https" if peers.secure else "http",
-            "root_path": "",
-            "client": peers.client,
-            "server": peers.server,
-            "extensions": {PRESENCE: self},
-            BODIES: common.bodies,
-        }
         self._reading = trio.CancelScope()
         self._nursery: trio.Nursery
         self._answer: Answer | None = None
         """The one under way."""
+        self._next: tuple[Scope, Answer] | None = None
+        """The request that is yet to be begun with."""
+        self._answers = False
+        """Whether there is a task that answers."""
+        self._resting: trio.lowlevel.Task | None = None
+        """That task, while it has nothing to answer."""
+        self._over = False
+        """Whether no other request comes."""
         self._handed_over = False
         """Whether its application has the whole body."""
         self._asked = True
@@ -84,7 +111,9 @@ class Http1:
             async with trio.open_nursery() as self._nursery:
                 with self._reading:
                     await self._read()
+                self._over = True
                 self._wake()
+                self._rouse()
             if self._rest is None:
                 await self._say_goodbye()
         finally:
@@ -117,6 +146,29 @@ class Http1:
         self._cancels = True
         if self.left:
             self._nursery.cancel_scope.cancel()
+
+    def take_body(self) -> bytes | None:
+        """Return what is to come of the body if all of that is there; else None."""
+        if self._handed_over or self.left or (body := self._intake.whole_body()) is None:
+            return None
+        self._handed_over = True
+        self._make_room()
+        return body
+
+    def put(self, piece: bytes) -> Awaitable[None] | None:
+        """Send a piece that is not the last; what of it does not go at once is to be awaited."""
+        answer = self._answer
+        if answer is None or not answer.begun:  # the head goes out with it
+            return self._send({"type": "http.response.body", "body": piece, "more_body": True})
+        data = answer.body(piece, more=True)
+        if self.left:
+            return None
+        try:
+            sent = self._transport.send_nowait(data)
+        except trio.BrokenResourceError:
+            self._leave()
+            return None
+        return self._write(data[sent:]) if sent < len(data) else None
 
     async def _receive(self) -> Event:
         answer, intake = self._answer, self._intake
@@ -191,6 +243,7 @@ class Http1:
                 self._leave()
                 return
             intake.feed(data)
+            del data  # the request's bytes are not needed for as long as its answer takes
             if self._answer is None:
                 self._advance()
             else:
@@ -247,8 +300,15 @@ class Http1:
         self._handed_over = self._cancels = False
         self._asked = not request.expects
         self._unread = 0
-        scope = {
-            **self._base,
+        scope: Scope = {
+            "type": "http",
+            "asgi": _ASGI,
+            "scheme": "https" if self._peers.secure else "http",
+            "root_path": "",
+            "client": self._peers.client,
+            "server": self._peers.server,
+            "extensions": {OWN_SERVER: self},
+            BODIES: self._common.bodies,
             "method": request.method,
             "http_version": request.version,
             "path": request.path,
@@ -260,7 +320,11 @@ class Http1:
         if self._common.stopping:
             self._answer.closes = True
             scope[STOPPING] = True
-        self._nursery.start_soon(self._serve, scope, self._answer)
+        self._next = scope, self._answer
+        if not self._answers:
+            self._answers = True
+            self._nursery.start_soon(self._serve, name="http.request")
+        self._rouse()
 
     def _wait(self) -> None:
         """Give the client its time for what it owes; more bytes of the same do not prolong it."""
@@ -273,9 +337,30 @@ class Http1:
             owed, patience = _Owed.REQUEST, limits.keep_alive
         if owed is not self._owed:
             self._owed = owed
-            self.due = trio.current_time() + patience
+            self.due = self._now() + patience
 
-    async def _serve(self, scope: Scope, answer: Answer) -> None:
+    async def _serve(self) -> None:
+        """Answer one request after the other; a task for each took a tenth of the connection's time."""
+        while True:
+            if self._next is not None:
+                request, self._next = self._next, None
+                await self._respond(*request)
+            elif self._over:
+                return
+            else:
+                self._resting = trio.lowlevel.current_task()
+                await trio.lowlevel.wait_task_rescheduled(self._rest_no_more)
+
+    def _rest_no_more(self, _: object) -> trio.lowlevel.Abort:
+        self._resting = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def _rouse(self) -> None:
+        if self._resting is not None:
+            task, self._resting = self._resting, None
+            trio.lowlevel.reschedule(task)
+
+    async def _respond(self, scope: Scope, answer: Answer) -> None:
         """Have the application answer; what goes wrong with it ends here."""
         try:
             await self._common.app(scope, self._receive, self._send)

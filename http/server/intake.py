@@ -30,6 +30,8 @@ class Intake:
     `held` is how many bytes wait to be asked for.
     """
 
+    __slots__ = ("_chunks", "_data", "_forgave", "_length", "_limits", "_looked", "body_ended")
+
     def __init__(self, limits: HeadLimits) -> None:
         self.body_ended = True
         self._limits = limits
@@ -85,6 +87,12 @@ class Intake:
         self._chunks = Chunks() if head.length is None else None
         self.body_ended = head.length == 0
         return head
+
+    def whole_body(self) -> bytes | None:
+        """Return a body that has a length and is all there; else None, and nothing is taken."""
+        if self._chunks is not None or self.body_ended or len(self._data) < self._length:
+            return None
+        return self.body()
 
     def body(self) -> bytes:
         """Return what there is of the body, possibly nothing; `body_ended` tells whether that was all.

@@ -171,7 +171,7 @@ class Server:
             refused = self._places.take(client[0])
             if refused is None:
                 tcp.setblocking(False)
-                connections.start_soon(self._serve, tcp, client)
+                connections.start_soon(self._serve, tcp, client, name="http.connection")
             else:
                 self._turn_away(tcp, refused)
         return True

@@ -30,6 +30,10 @@ class Transport(Protocol):
         """Return what is there already, nothing if nothing is, or if there is no way to know."""
         ...
 
+    def send_nowait(self, data: bytes) -> int:
+        """Send what goes at once and return how many bytes that is; raises trio.BrokenResourceError."""
+        ...
+
     async def send(self, data: bytes) -> None:
         """Send all of it; raises trio.BrokenResourceError, also where that takes too long."""
         ...
@@ -45,6 +49,8 @@ class Transport(Protocol):
 
 class Plain:
     """A connection over TCP; a write has `patience` seconds."""
+
+    __slots__ = ("_patience", "_quick", "_tcp")
 
     def __init__(self, tcp: socket.socket, patience: float) -> None:
         self._tcp = tcp
@@ -66,6 +72,10 @@ class Plain:
             return self._tcp.recv(_ONE_READ)
         except OSError:
             return b""
+
+    def send_nowait(self, data: bytes) -> int:
+        self._quick += 1
+        return self._sent(data) if self._quick < _QUICK_WRITES else 0
 
     async def send(self, data: bytes) -> None:
         sent = self._sent(data)
@@ -129,6 +139,9 @@ class Secure:
 
     def receive_nowait(self) -> bytes:
         return b""
+
+    def send_nowait(self, data: bytes) -> int:
+        return 0
 
     async def send(self, data: bytes) -> None:
         with trio.move_on_after(self._patience) as patience:

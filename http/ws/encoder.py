@@ -21,6 +21,7 @@ class FrameEncoder(ChunkEncoder):
 
     def __init__(self, id_: str, starting_after: int = 0) -> None:
         super().__init__(include_usage=False, starting_after=starting_after)
+        self._one_by_one = True
         self._request = id_
         self._turn = ""
         self._started: TurnStarted | None = None

@@ -3,6 +3,7 @@
 import logging
 import math
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -43,7 +44,7 @@ async def test_what_is_known_is_told_apart_from_what_is_not() -> None:
                 wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
             )
             prompt = Prompt("m", (user("Hi"),))
-            caller = Caller(upstreams, Bill(), log)
+            caller = Caller(upstreams, Bill(), SimpleNamespace(log=log))
             made = await caller.call(HERE, prompt, take, first_by=math.inf, hear=told.append)
     assert made.failure is None
     assert told == [Notes(NAMES)]

@@ -40,6 +40,7 @@ from greenroom.actors.tools.mcp.serving import McpServers
 from greenroom.http.app import create_app
 from greenroom.http.config import FailureLimits, Gateway, HttpLimits, LogLevel, TokenAuth
 from greenroom.http.exchange import App, Event, Exchange, Scope
+from greenroom.http.routes import quart_routes  # noqa: F401 - loaded before any virtual time
 from greenroom.runtime import System
 from tests.conftest import Lines
 from tests.stores import a_store

@@ -147,6 +147,13 @@ async def test_metadata_that_the_api_does_not_have_are_refused(
     assert (answer.status, answer.error()["param"]) == (400, param)
 
 
+@pytest.mark.parametrize("query", ["metadata[]=a", "metadata=a", "metadata[a=b", "metadata[a]b=c"])
+async def test_a_half_written_pair_is_refused(query: str) -> None:
+    async with Site() as site:
+        answer = await site.get(PATH, query=query)
+    assert (answer.status, answer.error()["param"]) == (400, "metadata")
+
+
 async def test_one_is_deleted_with_the_session_that_is_its_own() -> None:
     async with Site() as site:
         id_ = (await ask(site))["id"]

@@ -64,6 +64,8 @@ class _ToolCall:
 class ToolCalls:
     """The tool calls of one answer; `new_id` gives ids to those that the upstream left without."""
 
+    __slots__ = ("_by_index", "_calls", "_ids", "_new_id", "_open", "_size")
+
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._calls: list[_ToolCall] = []

@@ -60,9 +60,20 @@ class GaveUp(ValueError):  # noqa: N818 - a fact about what came in
 class ChoiceReader:
     """One choice; `new_id` names nameless calls, `tells_logprobs` is whether they were asked for."""
 
+    __slots__ = (
+        "_calls",
+        "_modern_calls",
+        "_new_id",
+        "_tells_logprobs",
+        "_text",
+        "answered",
+        "reason",
+    )
+
     def __init__(self, new_id: Callable[[], str], *, tells_logprobs: bool) -> None:
         self._text = ThinkTags()
-        self._calls = ToolCalls(new_id)
+        self._new_id = new_id
+        self._calls: ToolCalls | None = None
         self._tells_logprobs = tells_logprobs
         self._modern_calls = False
         self.answered = False
@@ -72,6 +83,11 @@ class ChoiceReader:
     def has_calls(self) -> bool:
         """Whether any tool call came."""
         return bool(self._calls)
+
+    @property
+    def begun(self) -> bool:
+        """Whether all content that comes is text."""
+        return self._text.past
 
     def take(self, choice: Choice, out: list[Delta]) -> None:
         """Add what a fragment brings to `out`; raises `GaveUp`, `BadCalls` or `NotAChunk`."""
@@ -104,7 +120,8 @@ class ChoiceReader:
             reason = FinishReason.STOP
         elif self._calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
-        out += self._calls.end(cut=reason is not FinishReason.TOOL_CALLS)
+        if self._calls:
+            out += self._calls.end(cut=reason is not FinishReason.TOOL_CALLS)
         out.append(Finish(reason))
         return out
 
@@ -133,10 +150,12 @@ class ChoiceReader:
             calls = [Call(index=0, function=message.function_call)]
         elif calls:
             self._modern_calls = True
-        if calls:
-            out += self._text.end()
+        if not calls:
+            return
+        out += self._text.end()
+        reader = self._calls = self._calls or ToolCalls(self._new_id)
         for call in calls:
-            out += self._calls.feed(call)
+            out += reader.feed(call)
 
 
 def _audio(audio: dict[str, object]) -> list[ChoiceDelta]:

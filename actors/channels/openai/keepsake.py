@@ -87,6 +87,8 @@ class _Detail:
 class Thinking:
     """Collects the thinking of one answer of the server that `provider` names; bounded."""
 
+    __slots__ = ("_details", "_provider", "_size", "_texts")
+
     def __init__(self, provider: str) -> None:
         self._provider = provider
         self._texts: list[str] = []

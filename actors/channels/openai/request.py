@@ -38,6 +38,9 @@ _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 _STREAMED_SOUND = "pcm16"
 """The one format of sound that can be cut anywhere; OpenAI streams no other."""
 
+_PLAIN = Sampling()
+"""What most clients ask for: nothing."""
+
 _Wire = dict[str, object]
 
 
@@ -77,6 +80,8 @@ def encode_prompt(prompt: Prompt, to: Destination) -> bytes:
 
 
 def _sampling(sampling: Sampling, model: str) -> _Wire:
+    if sampling == _PLAIN:
+        return {}
     wire: _Wire = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
@@ -94,7 +99,7 @@ def _sampling(sampling: Sampling, model: str) -> _Wire:
 
 def _can_be_streamed(extra: Mapping[str, bytes]) -> bool:
     """Say whether an answer can come in pieces; what a client says of sound is JSON of any kind."""
-    if "audio" not in items(_value(extra, "modalities")):
+    if "modalities" not in extra or "audio" not in items(_value(extra, "modalities")):
         return True
     return fields(_value(extra, "audio")).get("format") == _STREAMED_SOUND
 

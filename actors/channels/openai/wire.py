@@ -112,6 +112,14 @@ def read_chunks(data: bytes) -> list[Chunk]:
     return _leniently(_read_strictly, data)
 
 
+def read_chunk(data: bytes) -> Chunk | None:
+    """Return the chunk in `data`, None if it is another thing, or not as it should be."""
+    try:
+        return _chunk.decode(data)
+    except _UNREADABLE:
+        return None
+
+
 def read_call(keys: Mapping[str, msgspec.Raw]) -> Call:
     """Return the call, or the fragment of one, that has these keys; raises `NotAChunk`."""
 
@@ -125,6 +133,20 @@ def read_call(keys: Mapping[str, msgspec.Raw]) -> Call:
         read("custom", _custom),
         vendor_keys(keys),
     )
+
+
+def message_alone(chunk: Chunk, *, with_logprobs: bool) -> Message | None:
+    """Return a chunk's message if its content is all that the chunk says of a first choice."""
+    if chunk.usage or chunk.x_groq or chunk.error or not chunk.choices or len(chunk.choices) > 1:
+        return None
+    [choice] = chunk.choices
+    if choice.finish_reason or choice.usage or (with_logprobs and choice.logprobs):
+        return None
+    message = choice.delta
+    if message is None or not (choice.index is None or choice.index == 0):
+        return None
+    others = msgspec.structs.astuple(message)[1:]
+    return None if any(others) else message
 
 
 def read_usage(value: object) -> Usage | None:

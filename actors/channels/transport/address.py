@@ -3,11 +3,18 @@
 It parses as `httpx2` does, so both transports take the same URLs. It knows nothing of connections.
 """
 
+import re
 from typing import NamedTuple
 
-import httpx2
-
 _PORTS = {"http": 80, "https": 443}
+_PLAIN = re.compile(
+    r"""(https?)://
+    ((?:[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)*|127\.0\.0\.1)
+    (?::([1-9][0-9]{0,4}))?
+    ((?:/[a-zA-Z0-9_~-][a-zA-Z0-9._~-]*)*/?)""",
+    re.VERBOSE,
+)
+"""URLs as nearly all configurations have them: no two parsers understand one of these differently."""
 
 
 class Origin(NamedTuple):
@@ -31,6 +38,19 @@ class Address(NamedTuple):
 
 def address_of(url: str) -> Address:
     """Return where `url` points; raises `ValueError` if that is nowhere, without quoting it."""
+    if plain := _PLAIN.fullmatch(url):
+        scheme, host, number, path = plain.groups()
+        usual = _PORTS[scheme]
+        port = usual if number is None else int(number)
+        if port < 65536:
+            authority = host if port == usual else f"{host}:{port}"
+            return Address(Origin(scheme == "https", host, port), authority, path or "/")
+    return _unusual(url)
+
+
+def _unusual(url: str) -> Address:
+    import httpx2  # noqa: PLC0415 - 3 MB, which only unusual URLs, proxies and TLS need
+
     try:
         parts = httpx2.URL(url)
     except httpx2.InvalidURL:

@@ -24,13 +24,29 @@ class Answer:
     lets go of an answer before it has ended calls `drop`.
     """
 
+    __slots__ = (
+        "_beside",
+        "_body",
+        "_fields",
+        "_parser",
+        "_persistent",
+        "_to_the_end",
+        "headers",
+        "malformed",
+        "on_body",
+        "over",
+        "status",
+    )
+
     def __init__(self) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.over = False
         self.malformed = False
-        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._body: list[bytes] = []
+        self.on_body = self._body.append
+        """Take a piece of the body; as a method it would cost a frame a chunk."""
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._fields = 0
         self._beside = 0
         """Bytes since the last piece of body."""
@@ -97,6 +113,8 @@ class Answer:
             self._parser.feed_data(data)
         except HttpParserError:
             self.fail()
+        if self._body:
+            self._beside = 0
         if self.over:
             self.drop()
 
@@ -114,8 +132,9 @@ class Answer:
             raise _Unfit
         if not self.status:
             key, text = name.decode("ascii").lower(), value.decode("latin-1").strip()
-            before = self.headers.get(key)
-            self.headers[key] = text if before is None else f"{before}, {text}"
+            if key in self.headers:
+                text = f"{self.headers[key]}, {text}"
+            self.headers[key] = text
 
     def on_headers_complete(self) -> None:
         """End a head: of the answer, or of an interim one, of which nothing stays."""
@@ -134,11 +153,6 @@ class Answer:
         self._to_the_end = coding is None and "content-length" not in self.headers
         self._beside = 0
         self.status = status
-
-    def on_body(self, data: bytes) -> None:
-        """Take a piece of the body."""
-        self._beside = 0
-        self._body.append(data)
 
     def on_message_complete(self) -> None:
         """End the answer, unless it was an interim one."""

@@ -12,7 +12,6 @@ from urllib.request import getproxies
 
 from greenroom.actors.channels.transport.address import Origin, address_of
 from greenroom.actors.channels.transport.direct import Direct
-from greenroom.actors.channels.transport.proxied import Proxied
 from greenroom.actors.channels.transport.tls import shared_context
 from greenroom.actors.channels.transport.transport import Transport
 from greenroom.actors.settings import TimeLimits
@@ -30,6 +29,9 @@ def transport_to(url: str, provider: str, limits: TimeLimits) -> Transport:
     except ValueError:
         return Direct(provider, limits)  # which will say that it cannot be asked
     if not is_direct(origin):
+        # It is loaded with httpx2, 3 MB, only where the environment has a proxy.
+        from greenroom.actors.channels.transport.proxied import Proxied  # noqa: PLC0415
+
         return Proxied(provider, limits)
     if origin.secure:
         shared_context()  # built now, and not while the first request and all others wait for it

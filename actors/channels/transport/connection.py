@@ -23,6 +23,8 @@ class Connection:
     Whatever goes wrong with it is a `trio.BrokenResourceError`.
     """
 
+    __slots__ = ("_tcp", "origin")
+
     def __init__(self, origin: Origin, tcp: socket.socket) -> None:
         self.origin = origin
         self._tcp = tcp
@@ -70,6 +72,10 @@ class Connection:
         except OSError as error:
             raise trio.BrokenResourceError from error
 
+    def nudge(self) -> None:
+        """Have whoever waits for it get a `trio.ClosedResourceError`, and leave it open."""
+        trio.lowlevel.notify_closing(self._tcp)
+
     def close(self) -> None:
         """Close it at once, without a word to the upstream; closing again does nothing."""
         if self._tcp.fileno() != -1:
@@ -79,6 +85,8 @@ class Connection:
 
 class SecureConnection(Connection):
     """A connection with TLS on it, once `shake` has returned."""
+
+    __slots__ = ("_ended", "_owed", "_records")
 
     def __init__(self, origin: Origin, tcp: socket.socket) -> None:
         super().__init__(origin, tcp)

@@ -5,15 +5,13 @@ what nobody takes stays with the upstream, what one network read brought is take
 exchange costs the same however many others are under way.
 """
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
 from types import TracebackType
 
 import trio
 
 from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.transport.address import Address, Origin, address_of
+from greenroom.actors.channels.transport.address import Origin
 from greenroom.actors.channels.transport.answer import Answer
 from greenroom.actors.channels.transport.connection import Connection, connect
 from greenroom.actors.channels.transport.foreign import (
@@ -26,13 +24,11 @@ from greenroom.actors.channels.transport.foreign import (
     unreachable,
 )
 from greenroom.actors.channels.transport.idle import Idle
-from greenroom.actors.channels.transport.request import written
+from greenroom.actors.channels.transport.request import Writer
+from greenroom.actors.channels.transport.silence import Silence
 from greenroom.actors.channels.transport.transport import HttpResponse
 from greenroom.actors.failure import TurnFailed
 from greenroom.actors.settings import TimeLimits
-
-_ADDRESSES = 16
-"""Parsed URLs that are remembered; a provider asks at one or two of them."""
 
 
 class Direct:
@@ -41,11 +37,14 @@ class Direct:
     def __init__(self, provider: str, limits: TimeLimits) -> None:
         self._provider = provider
         self._limits = limits
-        self._address_of = lru_cache(_ADDRESSES)(address_of)
+        self._writer = Writer()
         self._idle = Idle()
+        self._silence = Silence(limits.silence)
 
     def open(self, request: HttpRequest) -> AbstractAsyncContextManager[HttpResponse]:
-        return _Exchange(self._provider, self._limits, self._idle, self._address_of, request)
+        return _Exchange(
+            self._provider, self._limits, self._idle, self._silence, self._writer, request
+        )
 
     async def aclose(self) -> None:
         self._idle.close()
@@ -60,29 +59,31 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
         provider: str,
         limits: TimeLimits,
         idle: Idle,
-        address_of: Callable[[str], Address],
+        silence: Silence,
+        writer: Writer,
         request: HttpRequest,
     ) -> None:
         self._provider = provider
         self._limits = limits
         self._idle = idle
-        self._address_of = address_of
+        self._silence = silence
+        self._writer = writer
         self._request = request
         self._line: _Line
 
     async def __aenter__(self) -> HttpResponse:
         try:
-            address = self._address_of(self._request.url)
-            data = written(address, self._request)
+            origin, data = self._writer.write(self._request)
         except ValueError:
             raise unaskable(self._provider) from None
-        reused = self._idle.take(address.origin)
+        reused = self._idle.take(origin)
         response = None if reused is None else await self._ask(reused, data)
         if response is None:
-            fresh = await self._connect(address.origin, sent=reused is not None)
+            fresh = await self._connect(origin, sent=reused is not None)
             response = await self._ask(fresh, data)
         if response is None:
             raise broken(self._provider, self._line.error, answered=False)
+        del self._request  # nothing is sent again from here on
         return response
 
     async def __aexit__(
@@ -118,7 +119,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
             line.close()
             raise late(self._provider, NO_ANSWER, self._limits.first_byte)
         if line.answer.status:
-            return _Response(self._provider, self._limits.silence, line)
+            return _Response(self._provider, self._limits.silence, self._silence, line)
         if line.answer.begun:
             raise broken(self._provider, line.error, answered=False)
         return None
@@ -127,22 +128,25 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
 class _Response(HttpResponse):
     """An answer that is read from its connection when it is taken."""
 
-    def __init__(self, provider: str, patience: float, line: "_Line") -> None:
+    __slots__ = ("_failure", "_line", "_patience", "_provider", "_silence")
+
+    def __init__(self, provider: str, patience: float, silence: Silence, line: "_Line") -> None:
         super().__init__(line.answer.status, line.answer.headers)
         self._provider = provider
         self._patience = patience
+        self._silence = silence
         self._line = line
         self._failure: TurnFailed | None = None
 
+    def forget_headers(self) -> None:
+        super().forget_headers()
+        self._line.answer.headers = {}
+
     async def read(self) -> bytes:
         line = self._line
-        if self._failure is None and line.due:
-            with trio.move_on_after(self._patience) as patience:
-                while line.due:
-                    await line.receive()
-            if patience.cancelled_caught:
-                self._failure = late(self._provider, SILENCE, self._patience)
-                line.close()
+        if self._failure is None and line.due and not await self._silence.bound(line):
+            self._failure = late(self._provider, SILENCE, self._patience)
+            line.close()
         if body := line.take():
             return body
         if self._failure is None and line.answer.malformed:
@@ -151,9 +155,16 @@ class _Response(HttpResponse):
             raise self._failure
         return b""
 
+    async def settle(self) -> None:
+        self._line.take()
+        if self._line.due:  # most bodies have ended, and need no time limit
+            await super().settle()
+
 
 class _Line:
     """A connection while a request and its answer have it; closed as soon as it is of no more use."""
+
+    __slots__ = ("_body", "_connection", "answer", "error")
 
     def __init__(self, connection: Connection) -> None:
         self.answer = Answer()
@@ -193,6 +204,16 @@ class _Line:
                 self.answer.end()
         if self.answer.malformed:
             self.close()
+
+    async def wait(self) -> None:
+        """Receive until there is some of the body, or none to come."""
+        while self.due:
+            await self.receive()
+
+    def nudge(self) -> None:
+        """Wake who waits, as `Silence` wants it."""
+        if self._connection is not None:
+            self._connection.nudge()
 
     def take(self) -> bytes:
         """Return what there is of the body."""

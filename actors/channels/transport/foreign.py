@@ -11,8 +11,6 @@ import ssl
 from collections.abc import Iterator
 from typing import cast
 
-import httpx2
-
 from greenroom.actors.channels.wording import sentence
 from greenroom.actors.failure import UNREACHABLE, FailureKind, TurnFailed
 
@@ -51,24 +49,6 @@ def broken(provider: str, error: Exception | None, *, answered: bool) -> TurnFai
 def late(provider: str, what: str, limit: float) -> TurnFailed:
     """Return the failure of a wait of `limit` seconds; `what` is one of those above."""
     return TurnFailed.of(FailureKind.UPSTREAM_TIMEOUT, sentence(provider, what.format(limit)))
-
-
-def failure_of(provider: str, error: httpx2.HTTPError, *, answered: bool) -> TurnFailed:
-    """Return what an error of `httpx2` means; `answered` tells that the head of an answer had come."""
-    match error:
-        case httpx2.TimeoutException():
-            kind, what = FailureKind.UPSTREAM_TIMEOUT, "did not answer in time"
-        case httpx2.ProxyError():
-            kind, what = FailureKind.UPSTREAM_ERROR, "could not be reached through the proxy"
-        case httpx2.ConnectError():
-            return unreachable(provider, error)
-        case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
-            return unaskable(provider)
-        case _:
-            return broken(provider, error, answered=answered)
-    failed = TurnFailed.of(kind, sentence(provider, what))
-    failed.__cause__ = error
-    return failed
 
 
 def _reason(error: Exception) -> str:

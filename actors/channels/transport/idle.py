@@ -25,7 +25,7 @@ class Idle:
     def take(self, origin: Origin) -> Connection | None:
         """Return a connection whose upstream is neither gone nor talks unasked, if there is one."""
         waiting = self._waiting[origin]
-        _close_old(waiting)
+        _close_old(waiting, trio.current_time())
         while waiting:
             _, connection = waiting.pop()
             if connection.quiet():
@@ -39,8 +39,9 @@ class Idle:
             connection.close()
             return
         waiting = self._waiting[connection.origin]
-        waiting.append((trio.current_time() + IDLE_TIME, connection))
-        _close_old(waiting)
+        now = trio.current_time()
+        waiting.append((now + IDLE_TIME, connection))
+        _close_old(waiting, now)
         if len(waiting) > MOST_IDLE:
             waiting.popleft()[1].close()
 
@@ -52,7 +53,6 @@ class Idle:
                 waiting.pop()[1].close()
 
 
-def _close_old(waiting: deque[tuple[float, Connection]]) -> None:
-    now = trio.current_time()
+def _close_old(waiting: deque[tuple[float, Connection]], now: float) -> None:
     while waiting and waiting[0][0] <= now:
         waiting.popleft()[1].close()

@@ -24,9 +24,10 @@ from greenroom.actors.channels.transport.foreign import (
     NO_ANSWER,
     NO_CONNECTION,
     SILENCE,
-    failure_of,
+    broken,
     late,
     unaskable,
+    unreachable,
 )
 from greenroom.actors.channels.transport.inflow import Inflow
 from greenroom.actors.channels.transport.tls import shared_context
@@ -36,7 +37,8 @@ from greenroom.actors.channels.transport.transport import (
     MOST_IDLE,
     HttpResponse,
 )
-from greenroom.actors.failure import TurnFailed
+from greenroom.actors.channels.wording import sentence
+from greenroom.actors.failure import FailureKind, TurnFailed
 from greenroom.actors.settings import TimeLimits
 
 _CLEANUP_TIME = 1.0
@@ -134,7 +136,7 @@ class _Exchange(AbstractAsyncContextManager[HttpResponse]):
             if self._patience.scope.cancelled_caught:
                 failure = late(self._provider, self._patience.what, self._patience.limit)
         except httpx2.HTTPError as error:
-            failure = failure_of(self._provider, error, answered=self._answered)
+            failure = _failure_of(self._provider, error, answered=self._answered)
         if failure is not None and not self._answered:
             raise failure
         self._body.end(failure)
@@ -212,6 +214,24 @@ class _Patience:
     def pause(self) -> None:
         self._renewed = -math.inf
         self.scope.deadline = math.inf
+
+
+def _failure_of(provider: str, error: httpx2.HTTPError, *, answered: bool) -> TurnFailed:
+    """Return what an error of the client means; `answered` tells that the head of an answer had come."""
+    match error:
+        case httpx2.TimeoutException():
+            kind, what = FailureKind.UPSTREAM_TIMEOUT, "did not answer in time"
+        case httpx2.ProxyError():
+            kind, what = FailureKind.UPSTREAM_ERROR, "could not be reached through the proxy"
+        case httpx2.ConnectError():
+            return unreachable(provider, error)
+        case httpx2.LocalProtocolError() | httpx2.UnsupportedProtocol():
+            return unaskable(provider)
+        case _:
+            return broken(provider, error, answered=answered)
+    failed = TurnFailed.of(kind, sentence(provider, what))
+    failed.__cause__ = error
+    return failed
 
 
 async def _release(response: httpx2.Response, chunks: AsyncGenerator[bytes]) -> None:

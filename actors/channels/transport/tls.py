@@ -9,8 +9,6 @@ import ssl
 from contextlib import suppress
 from functools import cache
 
-import httpx2
-
 _RECORD = 16 * 1024
 """Bytes that a record holds at most (RFC 8446, 5.1)."""
 
@@ -21,6 +19,8 @@ def shared_context() -> ssl.SSLContext:
 
     It trusts what `SSL_CERT_FILE` or `SSL_CERT_DIR` names, or else what the system trusts.
     """
+    import httpx2  # noqa: PLC0415 - 3 MB, which a gateway of local models does without
+
     context = httpx2.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -8,6 +8,7 @@ tells which.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
+from types import MappingProxyType
 from typing import Protocol
 
 import trio
@@ -22,12 +23,15 @@ _ERROR_TIME = 5.0
 _SETTLE_TIME = 0.1
 """Seconds that a body may take to end once all that counts has been read."""
 
-MOST_IDLE = 32
+MOST_IDLE = 256
 """Connections that one transport keeps open for a next request; the provider bounds calls under way."""
 IDLE_TIME = 15.0
 """Seconds that it keeps one; servers close theirs, and proxies between us forget them, soon after."""
 HEADERS = {"user-agent": "greenroom", "accept": "*/*", "accept-encoding": "identity"}
 """What goes with every request that does not say otherwise."""
+
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpResponse(ABC):
@@ -36,9 +40,15 @@ class HttpResponse(ABC):
     A header that came more than once has its values joined by commas (RFC 9110, 5.3).
     """
 
+    __slots__ = ("headers", "status")
+
     def __init__(self, status: int, headers: Mapping[str, str]) -> None:
         self.status = status
         self.headers = headers
+
+    def forget_headers(self) -> None:
+        """Let go of the headers, which take 1 KB: a stream may be long."""
+        self.headers = _NONE
 
     @abstractmethod
     async def read(self) -> bytes:

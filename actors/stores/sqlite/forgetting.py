@@ -24,6 +24,8 @@ IN_USE = 60.0
 PAGES_AT_ONCE = 256
 """Free pages that one operation gives back to the disk."""
 
+_WAITS = "EXISTS (SELECT 1 FROM errand WHERE errand.session = s.id)"
+"""A session that waits for something is kept for it, unless the store is too large."""
 _FREE_SHARE = 4
 """One free page in so many may stay: what is appended next takes them."""
 
@@ -52,8 +54,8 @@ def delete_idle(db: sqlite3.Connection, before: float, now: float, most: int) ->
 def delete_passed(db: sqlite3.Connection, now: float, most: int) -> Swept:
     """Delete some of the sessions that were not made to last longer."""
     rows = db.execute(
-        "SELECT id, agent, key, size FROM session WHERE lasts IS NOT NULL AND active + lasts < ? "
-        "ORDER BY active + lasts LIMIT ?",
+        "SELECT id, agent, key, size FROM session s WHERE lasts IS NOT NULL AND active + lasts < ? "
+        f"AND NOT {_WAITS} ORDER BY active + lasts LIMIT ?",
         (now, min(most, AT_ONCE) + 1),
     ).fetchall()
     return _delete_rows(db, rows, min(most, AT_ONCE))
@@ -128,9 +130,11 @@ def _delete_some(
     db: sqlite3.Connection, before: float, now: float, most: int, limit: int | None
 ) -> Swept:
     at_once = min(most, AT_ONCE)
+    kept = f"AND NOT {_WAITS} " if limit is None else ""
     rows = db.execute(
         "SELECT id, agent, key, size FROM session s WHERE active < ? AND (active < ? OR NOT EXISTS "
-        "(SELECT 1 FROM turn WHERE session = s.id AND end_seq IS NULL)) ORDER BY active, id LIMIT ?",
+        "(SELECT 1 FROM turn WHERE session = s.id AND end_seq IS NULL)) "
+        f"{kept}ORDER BY active, id LIMIT ?",
         (before, now - ABANDONED, at_once + 1),
     ).fetchall()
     return _delete_rows(db, rows, at_once, limit)

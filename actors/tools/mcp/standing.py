@@ -173,7 +173,7 @@ class Standing:
                 await self._is_up.wait()
         if self._line is None:
             raise ToolFailed(
-                f"the MCP server {self.settings.name!r} is down ({self._trouble}); "
-                "it is being started again, try later"
+                # Why stands in the log and the status: a server's last words may hold a secret.
+                f"the MCP server {self.settings.name!r} is down; it is being started again, try later"
             )
         return self._line

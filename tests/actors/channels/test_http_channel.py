@@ -292,7 +292,7 @@ async def test_connections_are_used_again_and_none_is_left(
     async with trio.open_nursery() as nursery:
         for _ in range(64):
             nursery.start_soon(read, channel)
-    await upstream.down_to(32)
+    await upstream.down_to(64)
     await channel.aclose()
     await upstream.down_to(0)
     assert len(upstream.requests) == 264

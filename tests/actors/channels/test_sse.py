@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.lines import TooLarge
-from greenroom.actors.channels.sse import Event, EventReader
+from greenroom.actors.channels.sse import Event, EventReader, run_of
 
 TOKENS = [
     b"\n",
@@ -85,3 +85,38 @@ def test_an_event_of_many_lines_is_bounded() -> None:
 def test_the_bound_is_an_events_and_not_the_streams() -> None:
     reader = EventReader(limit=100)
     assert len([event for _ in range(100) for event in reader.feed(b"data: abcdefgh\n\n")]) == 100
+
+
+RUNS = st.lists(
+    st.sampled_from(
+        [
+            b"data: ",
+            b"data: {}",
+            b"data:",
+            b"\n\n",
+            b"\n\n",
+            b"\n",
+            b"\r",
+            b": c",
+            b"event: e",
+            b"x",
+        ]
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@given(RUNS | RUNS.map(b"data: ".__add__))
+def test_a_run_and_what_follows_it_are_the_events_of_both(data: bytes) -> None:
+    plain, rest = run_of(data)
+    reader = EventReader()
+    reader.feed(b"data: before\n\n")
+    assert reader.between
+    follow = [Event(b"", event) for event in plain] + reader.feed(rest)
+    assert follow == EventReader().feed(data)
+
+
+def test_a_run_is_all_events_of_one_line_that_a_read_brings() -> None:
+    assert run_of(b"data: a\n\ndata: b\n\ndata: c") == ([b"a", b"b"], b"data: c")
+    assert run_of(b"data: a\n\n") == ([b"a"], b"")
+    assert run_of(b"data: a\n\n: c\n\n") == ([], b"data: a\n\n: c\n\n")

@@ -112,6 +112,19 @@ async def test_who_does_not_wait_is_told_later() -> None:
     ]
 
 
+async def test_who_is_told_an_answer_may_ask_again_but_not_for_ever() -> None:
+    main = PlayedChannel(*[asks(wait=False), words("I have asked.")] * 5)
+    async with a_system() as system:
+        small = await two(system, main, PlayedChannel(*[words("Soup.")] * 5))
+        await small.ask(user("Dinner?"))
+        await trio.sleep(1000)
+        kept = await small.said()
+        assert await small.house.agenda.list() == []
+    results = [str(entry.content) for entry in kept if isinstance(entry, ToolEntry)]
+    assert [text.startswith("Asked, as ") for text in results] == [True, True, True, False]
+    assert "4 agents have asked one another already" in results[-1]
+
+
 async def test_an_answer_outlives_the_house() -> None:
     store = a_store()
     agents = (an_agent(asks=("cook",)), an_agent("cook"))

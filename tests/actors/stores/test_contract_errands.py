@@ -13,7 +13,7 @@ from greenroom.actors.stores.errands import (
     Question,
     Reminder,
 )
-from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.records import Retention, SessionName
 from greenroom.actors.stores.store import Store
 from tests.actors.stores.conftest import NAME, OTHER, Open, talk
 
@@ -49,6 +49,18 @@ async def test_every_kind_is_kept_as_it_is(business: Business, store: Store) -> 
 async def test_only_a_session_that_is_there_can_have_one(store: Store) -> None:
     with pytest.raises(ValueError, match="there is no session"):
         await store.errands.add(errand())
+
+
+async def test_a_session_that_waits_is_kept_for_it_unless_the_store_is_too_large(
+    store: Store,
+) -> None:
+    await talk(store, NAME, at=1000.0)
+    await talk(store, OTHER, at=1000.0)
+    await store.errands.add(errand())
+    assert (await store.retain(Retention(max_idle=10.0), 5000.0)).deleted == (OTHER,)
+    assert await store.errands.replace(errand(), errand(due=200.0))
+    assert (await store.retain(Retention(max_bytes=1), 5000.0)).deleted == (NAME,)
+    assert await store.errands.list() == []
 
 
 async def test_no_two_have_one_id_and_a_session_has_so_many_at_most(store: Store) -> None:

@@ -7,7 +7,7 @@ import trio
 
 from greenroom.actors.channels.channel import TextDelta
 from tests.conftest import PlayedChannel, words
-from tests.http.conftest import PATH, TOKEN, chat, data_of
+from tests.http.conftest import PATH, TOKEN, chat, chunks_of, data_of, text_of
 from tests.http.server.conftest import Server, request, start
 
 pytestmark = pytest.mark.usefixtures("http1")
@@ -113,6 +113,20 @@ async def test_a_reader_who_stalls_for_too_long_is_given_up_and_its_run_with_it(
             with trio.fail_after(3):
                 await channel.was_left.wait()
         assert (await server.ask()).status == 200
+
+
+async def test_a_reader_who_falls_behind_gets_every_byte(nursery: trio.Nursery) -> None:
+    said = [f"{number} {'x' * 20_000}" for number in range(200)]
+    async with Server(PlayedChannel(words(*said))) as server:
+        await start(nursery, server)
+        async with await server.connect() as client:
+            await client.send(request(chat(stream=True)))
+            await client.head()
+            await trio.testing.wait_all_tasks_blocked()
+            body = b""
+            while piece := await client.chunk():
+                body += piece
+    assert text_of(chunks_of(body)) == "".join(said)
 
 
 async def test_the_secret_is_asked_for_before_a_body_is_sent(nursery: trio.Nursery) -> None:

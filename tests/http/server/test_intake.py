@@ -18,8 +18,13 @@ Request = tuple[str, str, list[tuple[bytes, bytes]], bytes]
 Reading = tuple[list[Request], str]
 
 
-def read(pieces: Iterable[bytes], limits: HeadLimits | None = None) -> Reading:
-    """Read requests; what they are, and how it ended: their rest in bytes, or why it was refused."""
+def read(
+    pieces: Iterable[bytes], limits: HeadLimits | None = None, *, whole: bool = False
+) -> Reading:
+    """Read requests; what they are, and how it ended: their rest in bytes, or why it was refused.
+
+    A body is asked for as a `whole` one before it is asked for as it comes.
+    """
     intake = Intake(limits or HeadLimits())
     requests: list[Request] = []
     head: Head | None = None
@@ -33,6 +38,8 @@ def read(pieces: Iterable[bytes], limits: HeadLimits | None = None) -> Reading:
                     body = b""
                 if head is None:
                     break
+                if whole:
+                    body += intake.whole_body() or b""
                 if not intake.body_ended:
                     body += intake.body()
                 if not intake.body_ended:
@@ -309,6 +316,8 @@ def test_the_cuts_mean_nothing(data: bytes, cuts: list[int], small: bool) -> Non
     pieces = [data[a:b] for a, b in pairwise(places)]
     assert read(pieces, limits) == whole
     assert read([data[n : n + 1] for n in range(len(data))], limits) == whole
+    assert read(pieces, limits, whole=True) == whole
+    assert read([data], limits, whole=True) == whole
 
 
 # Anything

@@ -63,3 +63,20 @@ def test_no_url_brings_a_line_of_its_own(host: str, rest: str) -> None:
         assert part.isprintable()
         assert " " not in part
     assert httpx2.URL(f"http://{address.authority}{address.target}").host
+
+
+@given(
+    st.from_regex(
+        r"https?://[a-z0-9.-]{1,12}(:[0-9]{1,5})?(/[a-zA-Z0-9._~%-]{0,6}){0,3}", fullmatch=True
+    )
+)
+def test_a_usual_url_is_what_the_other_transport_takes_it_for(url: str) -> None:
+    try:
+        address = address_of(url)
+    except ValueError:
+        return
+    parts = httpx2.URL(url)
+    assert address.origin.host == parts.host
+    assert address.origin.port == (parts.port or {"http": 80, "https": 443}[parts.scheme])
+    assert address.authority == parts.netloc.decode()
+    assert address.target == parts.raw_path.decode()

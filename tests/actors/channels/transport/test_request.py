@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenroom.actors.channels.adapter import HttpRequest
-from greenroom.actors.channels.transport.address import address_of
-from greenroom.actors.channels.transport.request import written
+from greenroom.actors.channels.transport.address import Origin
+from greenroom.actors.channels.transport.request import Writer
 
-ADDRESS = address_of("https://user:hunter2@Models.example:8443/v1/chat?x=1#part")
+URL = "https://user:hunter2@Models.example:8443/v1/chat?x=1#part"
 
 
 def write(body: bytes = b"{}", **headers: str) -> bytes:
-    return written(ADDRESS, HttpRequest("", headers, body))
+    return Writer().write(HttpRequest(URL, headers, body))[1]
 
 
 def parse(data: bytes) -> tuple[h11.Request, bytes]:
@@ -46,9 +46,20 @@ def test_a_request_says_where_it_goes_and_how_long_it_is() -> None:
     )
 
 
+def test_a_head_that_is_kept_is_that_of_its_url_and_headers() -> None:
+    writer, headers = Writer(), {"authorization": "Bearer k"}
+    urls = [f"http://h{number}/v1" for number in range(20)]
+    for url in [*urls, *urls]:
+        for headers["authorization"] in ("Bearer k", "Bearer k", "Bearer l"):
+            request = HttpRequest(url, headers, url.encode())
+            asked = writer.write(request)
+            assert asked == Writer().write(request)
+            assert asked[0] == Origin(secure=False, host=url[7:-3], port=80)
+
+
 def test_headers_that_are_given_take_the_place_of_the_usual_ones() -> None:
     given = {"User-Agent": "u", "HOST": "h", "Accept": "a", "ACCEPT-encoding": "gzip"}
-    request, _ = parse(written(ADDRESS, HttpRequest("", given, b"")))
+    request, _ = parse(Writer().write(HttpRequest(URL, given, b""))[1])
     names = [name for name, _ in request.headers]
     assert sorted(names) == [
         b"accept",
@@ -71,13 +82,13 @@ def test_a_value_that_could_be_more_than_one_is_refused(value: str) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "a\x00", "é", "a\t", "(a)", "a\n"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="header"):
-        written(ADDRESS, HttpRequest("", {name: "x"}, b""))
+        Writer().write(HttpRequest(URL, {name: "x"}, b""))[1]
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "TRANSFER-ENCODING"])
 def test_nobody_else_says_where_a_body_ends(name: str) -> None:
     with pytest.raises(ValueError, match="header"):
-        written(ADDRESS, HttpRequest("", {name: "5"}, b""))
+        Writer().write(HttpRequest(URL, {name: "5"}, b""))[1]
 
 
 OURS = {
@@ -102,7 +113,7 @@ values = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_si
     st.binary(max_size=2000),
 )
 def test_what_is_written_is_read_as_it_was_given(headers: dict[str, str], body: bytes) -> None:
-    request, read = parse(written(ADDRESS, HttpRequest("", headers, body)))
+    request, read = parse(Writer().write(HttpRequest(URL, headers, body))[1])
     assert (request.method, request.target, read) == (b"POST", b"/v1/chat?x=1", body)
     found = [(name, value) for name, value in request.headers if name.decode() not in OURS]
     assert found == [
@@ -112,9 +123,9 @@ def test_what_is_written_is_read_as_it_was_given(headers: dict[str, str], body: 
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_any_header_is_one_header_or_refused(name: str, value: str) -> None:
-    plain = written(ADDRESS, HttpRequest("", {}, b""))
+    plain = Writer().write(HttpRequest(URL, {}, b""))[1]
     try:
-        data = written(ADDRESS, HttpRequest("", {name: value}, b""))
+        data = Writer().write(HttpRequest(URL, {name: value}, b""))[1]
     except ValueError:
         return
     assert data.count(b"\r\n") - plain.count(b"\r\n") in {0, 1}

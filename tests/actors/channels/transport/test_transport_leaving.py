@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.channels.transport.transport import Transport
+from greenroom.actors.channels.transport.transport import MOST_IDLE, Transport
 from tests.actors.channels.conftest import STREAM_HEAD, Peer, Script, Upstream, chunked, post, whole
 
 
@@ -125,22 +125,22 @@ async def test_one_connection_serves_one_after_another(
 async def test_many_at_once_leave_only_the_idle_ones(
     transport: Transport, upstream: Upstream
 ) -> None:
-    together = 0
+    together, many = 0, MOST_IDLE + 16
     everyone = trio.Event()
 
     async def script(peer: Peer) -> None:
         nonlocal together
         together += 1
-        if together == 64:
+        if together == many:
             everyone.set()
         await everyone.wait()
         await peer.stream(1)
 
     upstream.script = script
     async with trio.open_nursery() as nursery:
-        for _ in range(64):
+        for _ in range(many):
             nursery.start_soon(exchange, transport, upstream.url)
-    assert upstream.served == 64
-    await upstream.down_to(32)
+    assert upstream.served == many
+    await upstream.down_to(MOST_IDLE)
     await transport.aclose()
     await upstream.down_to(0)
