@@ -29,17 +29,53 @@ Hear = Callable[[Notes], None]
 
 
 class Upstreams:
-    """What runs need to call models: the providers by id, and how long a first word may take.
+    """What runs need to call models, as one configuration has it; those who use it hold it.
 
-    `patience` is in seconds, all attempts of a turn together; `random` spreads what is tried again.
+    `providers` are by id. `patience` is how long a first word may take, in seconds, all attempts of a
+    turn together; `random` spreads what is tried again. `windows` are the sizes of models, in tokens, as
+    far as they are known.
     """
 
     def __init__(
-        self, providers: Mapping[str, Ref[ProviderMessage]], patience: float, random: Random
+        self,
+        providers: Mapping[str, Ref[ProviderMessage]],
+        patience: float,
+        random: Random,
+        windows: Mapping[Route, int] | None = None,
     ) -> None:
         self.providers = providers
         self.patience = patience
         self.random = random
+        self.windows = windows or {}
+        self.on_free: Callable[[], None] = _nobody_asks
+        self._holders = 0
+
+    def provider(self, route: Route) -> Ref[ProviderMessage]:
+        """Return who has a model; raises `TurnFailed` (NOT_FOUND)."""
+        found = self.providers.get(route.provider)
+        if found is None:
+            what = f"The provider '{route.provider}' is not configured any more."
+            raise TurnFailed.of(FailureKind.NOT_FOUND, what, param="model", code="model_not_found")
+        return found
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody may still call one of these providers."""
+        return self._holders > 0
+
+    def hold(self) -> None:
+        """Keep the providers up until `let_go`, which is called once for it."""
+        self._holders += 1
+
+    def let_go(self, _: object = None) -> None:
+        """Call no more; the last one out has `on_free` called."""
+        self._holders -= 1
+        if not self._holders:
+            self.on_free()
+
+
+def _nobody_asks() -> None:
+    pass
 
 
 class Bill:
@@ -101,7 +137,7 @@ class Caller:
         made = Made()
         with trio.CancelScope(deadline=first_by) as patience:
             try:
-                provider = self._upstreams.providers[route.provider]
+                provider = self._upstreams.provider(route)
                 async with provider.stream(Lease(route.model)) as lease:
                     permit = await anext(lease)
                     made.retry = permit.retry

@@ -19,7 +19,7 @@ STEP_S = 0.05
 
 async def take_care(
     store: Store,
-    retention: Retention,
+    retention: Callable[[], Retention],
     clock: Callable[[], float],
     log: "FilteringBoundLogger",
 ) -> None:
@@ -27,7 +27,7 @@ async def take_care(
     while True:
         more = False
         try:
-            kept = await store.retain(retention, clock())
+            kept = await store.retain(retention(), clock())
         except StoreFailed as error:
             log.warning("store.retention_failed", error=str(error))
         else:

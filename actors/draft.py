@@ -262,13 +262,13 @@ def told(summary: SummaryEntry | None) -> tuple[Entry, ...]:
 
 
 def split(
-    instructions: str | None, entries: Sequence[Entry], places: Sequence[str] = ()
+    entries: Sequence[Entry], places: Sequence[str] = ()
 ) -> tuple[list[SystemEntry], list[Sent]]:
-    """Tell the instructions of a turn, its agent's first, from what belongs into the transcript.
+    """Tell the instructions that a turn brings from what belongs into the transcript.
 
     `places` says where each entry stood in its request; without it they were its messages.
     """
-    told_first = [] if instructions is None else [SystemEntry(instructions)]
+    told_first: list[SystemEntry] = []
     sent: list[Sent] = []
     for index, entry in enumerate(entries):
         if isinstance(entry, SystemEntry):

@@ -41,9 +41,22 @@ async def embed(
         TurnFailed: what the provider refuses, the upstream answers, or what its API cannot do.
     """
     called = trio.current_time()
+    upstreams.hold()
+    try:
+        made = await _embed(upstreams, route, wanted, log)
+    finally:
+        upstreams.let_go()
+    if made is None:
+        raise TurnFailed.of(FailureKind.UPSTREAM_TIMEOUT, f"'{route}' did not answer in time.")
+    return Vectors(*made, called, trio.current_time())
+
+
+async def _embed(
+    upstreams: Upstreams, route: Route, wanted: Embedding, log: "FilteringBoundLogger"
+) -> tuple[Embedded, float | None] | None:
     with trio.move_on_after(upstreams.patience):
         try:
-            async with upstreams.providers[route.provider].stream(Lease(route.model)) as lease:
+            async with upstreams.provider(route).stream(Lease(route.model)) as lease:
                 permit = await anext(lease)
                 embedded = await _ask(permit, route, wanted)
         except RuntimeFault:
@@ -52,8 +65,8 @@ async def embed(
             raise TurnFailed(Failure(FailureKind.INTERNAL, what)) from None
         log_dropped(embedded.notes.dropped, route, log)
         cost = None if permit.price is None else permit.call.cost
-        return Vectors(embedded, cost, called, trio.current_time())
-    raise TurnFailed.of(FailureKind.UPSTREAM_TIMEOUT, f"'{route}' did not answer in time.")
+        return embedded, cost
+    return None
 
 
 async def _ask(permit: Permit, route: Route, wanted: Embedding) -> Embedded:

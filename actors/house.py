@@ -5,34 +5,32 @@ HTTP requests and the command line both enter here, so that selection, limits an
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
-from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.agent import AgentStatus, Describe, Rooms
 from greenroom.actors.answers import Answers
 from greenroom.actors.archive import Archive
-from greenroom.actors.at_work import AtWork
-from greenroom.actors.bulletin import Bulletin
-from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.embedding import Embedding
 from greenroom.actors.channels.http_channel import HttpChannel
 from greenroom.actors.channels.scripted import ScriptedChannel
 from greenroom.actors.embedding import Vectors, embed
 from greenroom.actors.entries import UserEntry
-from greenroom.actors.errands.agenda import Agenda
 from greenroom.actors.errands.runner import Look, Runner, RunnerMessage
-from greenroom.actors.errands.tools import Doors, own_tools
+from greenroom.actors.errands.tools import Doors
 from greenroom.actors.errands.words import Wake
 from greenroom.actors.failure import TurnFailed
-from greenroom.actors.kit import NO_KIT, Kit
-from greenroom.actors.provider import DescribeProvider, Provider, ProviderMessage, ProviderStatus
+from greenroom.actors.household import Household
+from greenroom.actors.provider import DescribeProvider, ProviderStatus
+from greenroom.actors.providers import ALWAYS, Connect
+from greenroom.actors.roll_call import all_answers
+from greenroom.actors.routing import RoutableModel
 from greenroom.actors.selection import Selection, Selector, Wish
 from greenroom.actors.settings import HouseSettings, ProviderSettings
 from greenroom.actors.stores.records import SessionName, StoredTurn
@@ -40,35 +38,19 @@ from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
 from greenroom.actors.tools.mcp.serving import McpServers
 from greenroom.actors.tools.mcp.settings import McpServer
-from greenroom.actors.tools.tool import ToolHost
 from greenroom.actors.turn import (
     ELSEWHERE,
     OnDisconnect,
-    Route,
     Sender,
     Submit,
     TurnEvent,
     TurnRequest,
 )
 from greenroom.actors.turns import Turns
-from greenroom.runtime import (
-    Backoff,
-    Counts,
-    OpenStream,
-    Permanent,
-    Ref,
-    ReplyStream,
-    RuntimeFault,
-    System,
-)
+from greenroom.runtime import Counts, OpenStream, Ref, ReplyStream, RuntimeFault, System
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
-
-ALWAYS = Permanent(restarts=10, seconds=60.0, backoff=Backoff(first=0.1, most=30.0))
-"""With these waits there is no eleventh restart within a minute: a house never gives up on a part."""
-
-Connect = Callable[[ProviderSettings], Channel]
 
 
 def connect_channel(settings: ProviderSettings) -> Channel:
@@ -78,14 +60,6 @@ def connect_channel(settings: ProviderSettings) -> Channel:
             return ScriptedChannel()
         case "openai-completions" | "anthropic-messages" | "ollama":
             return HttpChannel(settings)
-
-
-def _with_hosts(kit: Kit, hosts: Sequence[ToolHost]) -> Kit:
-    return msgspec.structs.replace(kit, hosts=(*kit.hosts, *hosts)) if hosts else kit
-
-
-def _named(names: Sequence[str] | None, servers: McpServers) -> Sequence[str]:
-    return tuple(servers.hosts) if names is None else names
 
 
 def new_id() -> str:
@@ -113,35 +87,21 @@ class House:
 
     def __init__(
         self,
-        settings: HouseSettings,
-        rooms: Mapping[str, Rooms],
-        refs: tuple[Ref[Describe], ...],
-        providers: tuple[Ref[ProviderMessage], ...],
-        upstreams: Upstreams,
-        store: Store,
-        agenda: Agenda,
-        clock: Callable[[], float],
+        household: Household,
+        surroundings: Surroundings,
         counts: Callable[[], Counts] = Counts,
-        at_work: AtWork | None = None,
-        bulletin: Bulletin | None = None,
     ) -> None:
-        self._rooms = rooms
-        self._refs = refs
-        self._providers = providers
-        self._upstreams = upstreams
+        self._household = household
         self.actor_counts = counts
-        self._at_work = at_work or AtWork()
-        self.archive = Archive(store, rooms)
-        self.answers = Answers(store, self.archive)
-        self.turns = Turns(store, rooms)
-        self.agenda = agenda
-        self.bulletin = bulletin or Bulletin(clock)
-        self._clock = clock
+        self._at_work = surroundings.at_work
+        self.archive = Archive(surroundings.store, household.rooms)
+        self.answers = Answers(surroundings.store, self.archive)
+        self.turns = Turns(surroundings.store, household.rooms)
+        self.agenda = surroundings.agenda
+        self.bulletin = surroundings.bulletin
+        self._clock = surroundings.clock
         self.servers = McpServers(())
         self._runner: Ref[RunnerMessage] | None = None
-        self._selector = Selector(settings)
-        self.default_agent = settings.default_agent
-        self.models = self._selector.models
 
     @classmethod
     async def open(
@@ -160,53 +120,13 @@ class House:
         `store` has to outlive the system; `clock` tells the time of day in Unix seconds. `mcp` are
         servers of tools, which may come up later. Errands are run only where it `runs_errands`.
         """
-        random = Random()  # noqa: S311 - spreads what is tried again, hides nothing
-        providers: dict[str, Ref[ProviderMessage]] = {}
-        for provider in settings.providers:
-            create = partial(Provider, provider, connect, random)
-            name = f"provider:{provider.id}"
-            providers[provider.id] = await system.supervise(create, name, ALWAYS)
-        upstreams = Upstreams(providers, settings.patience, random)
-        windows = {
-            Route(provider.id, model.id): model.context_window
-            for provider in settings.providers
-            for model in provider.models
-            if model.context_window is not None
-        }
-        agenda = Agenda(store.errands, clock)
+        surroundings = Surroundings(store, clock)
         place = Doors()
         servers = McpServers(mcp)
         await servers.start(system)
-        inner = {
-            agent.id: _with_hosts(
-                settings.kits.get(agent.id, NO_KIT),
-                (
-                    *own_tools(agent, agenda, place, clock),
-                    *(servers.hosts[name] for name in _named(agent.mcp, servers)),
-                ),
-            )
-            for agent in settings.agents
-        }
-        surroundings = Surroundings(upstreams, store, clock, windows, inner, agenda)
-        rooms: dict[str, Rooms] = {}
-        refs: list[Ref[Describe]] = []
-        for agent in settings.agents:
-            rooms[agent.id] = Rooms(agent, settings.sessions, surroundings)
-            host = partial(Agent, agent, rooms[agent.id])
-            refs.append(await system.supervise(host, f"agent:{agent.id}", ALWAYS))
-        house = cls(
-            settings,
-            rooms,
-            tuple(refs),
-            tuple(providers.values()),
-            upstreams,
-            store,
-            agenda,
-            clock,
-            system.counts,
-            surroundings.at_work,
-            surroundings.bulletin,
-        )
+        household = Household(system, settings, connect, surroundings, servers, place)
+        await household.begin()
+        house = cls(household, surroundings, system.counts)
         house.servers = servers
         place.open(house)
         if runs_errands:
@@ -214,10 +134,37 @@ class House:
             house.run_errands(await system.supervise(runner, "errands", ALWAYS))
         return house
 
+    async def take(self, settings: HouseSettings) -> None:
+        """Have another configuration count for all turns that begin from now on.
+
+        Raises:
+            StartFailed, TurnFailed, Closing, NotAccepted: it cannot; and nothing has changed.
+        """
+        await self._household.take(settings)
+
+    @property
+    def settings(self) -> HouseSettings:
+        """The configuration that counts now."""
+        return self._household.settings
+
+    @property
+    def default_agent(self) -> str:
+        """The id of the agent that answers whoever names none."""
+        return self.settings.default_agent
+
+    @property
+    def models(self) -> tuple[RoutableModel, ...]:
+        """The models that a wish can name, in the configuration's order."""
+        return self._selector.models
+
     @property
     def agent_ids(self) -> tuple[str, ...]:
         """The agents' ids, in the configuration's order."""
-        return tuple(self._rooms)
+        return tuple(agent.id for agent in self.settings.agents)
+
+    @property
+    def _selector(self) -> Selector:
+        return self._household.selector
 
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent, in any of its forms."""
@@ -245,11 +192,11 @@ class House:
 
     async def status(self) -> tuple[AgentStatus, ...]:
         """Ask every agent how it is; the caller sets the deadline."""
-        return tuple([await ref.ask(Describe()) for ref in self._refs])
+        return await all_answers(lambda: self._household.refs, Describe())
 
     async def provider_status(self) -> tuple[ProviderStatus, ...]:
         """Ask every provider how it is; the caller sets the deadline."""
-        return tuple([await ref.ask(DescribeProvider()) for ref in self._providers])
+        return await all_answers(lambda: self._household.upstreams.providers, DescribeProvider())
 
     async def calm(self) -> None:
         """Wait until no turn runs or waits, with a client or without; the caller sets the deadline."""
@@ -262,23 +209,25 @@ class House:
         """
         if self._runner is not None:
             self._runner.kill()
-        for ref in self._refs:
+        refs = self._household.close()
+        for ref in refs:
             ref.stop()
         with trio.move_on_after(grace):
-            for ref in self._refs:
+            for ref in refs:
                 await ref.stopped()
-        for ref in self._refs:
+        for ref in refs:
             ref.kill()
-        for ref in self._refs:
+        for ref in refs:
             await ref.stopped()
         await self.servers.close()
 
     def submit(self, selection: Selection, turn: TurnRequest) -> OpenStream[TurnEvent]:
         """Ask a session for a turn: `async with house.submit(…) as events`.
 
-        Entering raises `DirectoryFull` if the agent has its bound of sessions alive.
+        Raises `TurnFailed` (INVALID_REQUEST) if the agent has gone since it was selected. Entering raises
+        `DirectoryFull` if it has its bound of sessions alive.
         """
-        rooms = self._rooms[selection.agent]
+        rooms = self._rooms(selection)
         if selection.ephemeral:
             key = rooms.recent.session_of(turn.sender, selection.session)
             return rooms.passing.address(key).stream(Submit(turn))
@@ -288,7 +237,7 @@ class House:
         self, selection: Selection, wanted: Embedding, log: "FilteringBoundLogger"
     ) -> Vectors:
         """Have the selected model embed; raises `TurnFailed`."""
-        return await embed(self._upstreams, selection.route, wanted, log)
+        return await embed(self._household.upstreams, selection.route, wanted, log)
 
     # Turns that come from inside
 
@@ -316,6 +265,7 @@ class House:
             route=selection.route,
             entries=(UserEntry(wake.text, inner=True),),
             fallbacks=selection.fallbacks,
+            is_own=selection.is_own,
             model=f"agent:{session.agent}",
             created=int(self._clock()),
             sender=Sender(on_disconnect=OnDisconnect.CONTINUE if goes_on else OnDisconnect.CANCEL),
@@ -338,7 +288,7 @@ class House:
         A request that an SDK sends again goes first where it went before.
         """
         *others, last = ways
-        known = self._rooms[last.selection.agent].firsts.find(last.turn.sender)
+        known = self._rooms(last.selection).firsts.find(last.turn.sender)
         if known is None or last.turn.follows != "":
             return tuple(ways)
         before = msgspec.structs.replace(last.selection, session=known)
@@ -360,7 +310,11 @@ class House:
                         raise
                     continue
                 if not way.selection.ephemeral and way.turn.follows == "":
-                    firsts = self._rooms[way.selection.agent].firsts
+                    firsts = self._rooms(way.selection).firsts
                     firsts.keep(way.turn.sender, way.selection.session)
                 yield Taken(way, first, events)
                 return
+
+    def _rooms(self, selection: Selection) -> Rooms:
+        self._selector.check(selection.agent)
+        return self._household.rooms[selection.agent]

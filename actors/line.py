@@ -48,13 +48,12 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Line:
-    """The turns of the session that is called `key`; `most` of them may wait."""
+    """The turns of the session that is called `key`."""
 
-    __slots__ = ("_key", "_most", "running", "waiting")
+    __slots__ = ("_key", "running", "waiting")
 
-    def __init__(self, key: str, most: int) -> None:
+    def __init__(self, key: str) -> None:
         self._key = key
-        self._most = most
         self.waiting: list[Item] = []  # few; a deque has 0.7 KB from the beginning on
         self.running: Running | None = None
 
@@ -83,22 +82,22 @@ class Line:
             return None
         return SoFar(item not in self.waiting, tuple(item.recording.deltas))
 
-    def check_room(self, policy: OnBusy) -> None:
-        """Refuse a new turn where there is no room for it, or it would rather not wait.
+    def check_room(self, policy: OnBusy, most: int) -> None:
+        """Refuse a new turn where `most` wait already, or it would rather not wait.
 
         Raises:
             TurnFailed: CONFLICT or BUSY.
         """
         if policy is OnBusy.REJECT and len(self):
             raise self.busy("another turn.")
-        if self.running is not None and len(self.waiting) >= self._most:
+        if self.running is not None and len(self.waiting) >= most:
             raise TurnFailed.of(
                 FailureKind.BUSY,
                 f"Session '{self._key}' has {len(self.waiting)} turns waiting, which is its limit. "
                 "Try again later.",
                 code="session_queue_full",
                 retry_after=_RETRY_AFTER_S,
-                limits=reached(self._most, _RETRY_AFTER_S),
+                limits=reached(most, _RETRY_AFTER_S),
             )
 
     def busy(self, what: str) -> TurnFailed:

@@ -49,7 +49,8 @@ class Selection(msgspec.Struct, frozen=True):
     """Where a turn goes; an `ephemeral` session is this turn's alone.
 
     `fallbacks` are those of the agent's own model; a model that the caller names has none. What is asked
-    `once` has a session so that it is known again, and no other use.
+    `once` has a session so that it is known again, and no other use. What `is_own` goes to the
+    agent's own model.
     """
 
     agent: str
@@ -58,6 +59,7 @@ class Selection(msgspec.Struct, frozen=True):
     route: Route
     fallbacks: tuple[Route, ...] = ()
     once: bool = False
+    is_own: bool = False
 
 
 class Selector:
@@ -88,7 +90,8 @@ class Selector:
         own = agent.model if is_agent_form else wish.model
         route = self._router.resolve(wish.override or own)
         fallbacks: tuple[Route, ...] = ()
-        if is_agent_form and wish.override is None:
+        is_own = is_agent_form and wish.override is None
+        if is_own:
             fallbacks = tuple(self._router.resolve(name) for name in agent.fallbacks)
         ephemeral = once = False
         if key is not None:
@@ -103,16 +106,24 @@ class Selector:
             session = f"agent:{agent.id}:stored:{secrets.token_hex(16)}"
         else:
             session, ephemeral = f"agent:{agent.id}:openai:{secrets.token_hex(16)}", True
-        return Selection(agent.id, session, ephemeral, route, fallbacks, once)
+        return Selection(agent.id, session, ephemeral, route, fallbacks, once, is_own)
 
     def own(self, session: SessionName) -> Selection:
         """Return where a turn goes that comes from inside: to the agent's own model."""
         agent = self._agent(session.agent, "agent")
-        routes = [self._router.resolve(name) for name in (agent.model, *agent.fallbacks)]
-        first, *others = routes
+        first, *others = self.routes(agent)
         return Selection(
-            agent.id, session.key, ephemeral=False, route=first, fallbacks=tuple(others)
+            agent.id,
+            session.key,
+            ephemeral=False,
+            route=first,
+            fallbacks=tuple(others),
+            is_own=True,
         )
+
+    def routes(self, agent: AgentSettings) -> tuple[Route, ...]:
+        """Return where an agent's own model is, then its fallbacks; raises `TurnFailed` (NOT_FOUND)."""
+        return tuple(self._router.resolve(name) for name in (agent.model, *agent.fallbacks))
 
     def session(self, key: str, agent: str | None) -> SessionName:
         """Return the session that a key means: of the named agent, of the key's own, or of the default.
@@ -143,6 +154,10 @@ class Selector:
         found = _KEY_OF_AGENT.fullmatch(key)
         named = agent or (found["agent"] if found is not None else self._default)
         return SessionName(named.lower(), key)
+
+    def check(self, agent: str) -> None:
+        """Raise `TurnFailed` (INVALID_REQUEST) if there is no such agent."""
+        self._agent(agent, "agent")
 
     def is_agent(self, model: str) -> bool:
         """Say whether a model field names an agent of ours, in any of its forms."""

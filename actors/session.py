@@ -38,11 +38,10 @@ from greenroom.actors.session_messages import (
     RunEnded,
     SessionMessage,
 )
-from greenroom.actors.settings import AgentSettings, SessionLimits
 from greenroom.actors.stores.records import AcceptedTurn, SessionName
 from greenroom.actors.stores.store import Fenced, StoreFailed
 from greenroom.actors.surroundings import Surroundings
-from greenroom.actors.tools.toolbox import Toolbox
+from greenroom.actors.terms import Terms
 from greenroom.actors.turn import (
     ELSEWHERE,
     OnBusy,
@@ -74,22 +73,18 @@ class Session(Actor[SessionMessage]):
     def __init__(
         self,
         key: str,
-        agent: AgentSettings,
-        limits: SessionLimits,
+        terms: Callable[[], Terms],
         surroundings: Surroundings,
         first_tries: FirstTries,
         recent: Recent | None = None,
     ) -> None:
         self._key = key
-        self._agent = agent
-        self._limits = limits
+        self._terms = terms
         self._surroundings = surroundings
-        self._kit = surroundings.kit_of(agent.id)
-        self._toolbox = Toolbox(self._kit.hosts, agent.tools)
         self._recent = recent
-        name = SessionName(agent.id, key)
+        name = SessionName(terms().agent.id, key)
         self._journal = Journal(name, surroundings, passes=recent is not None)
-        self._line = Line(key, limits.waiting_turns)
+        self._line = Line(key)
         self._ledger = Ledger(self._journal, self._line, first_tries, recent)
         self._passes = False
         self._followers = 0
@@ -202,7 +197,7 @@ class Session(Actor[SessionMessage]):
 
     def _make_room(self, policy: OnBusy) -> None:
         """Do to the running turn what the new one asks for; raises `TurnFailed` if there is no room."""
-        self._line.check_room(policy)
+        self._line.check_room(policy, self._terms().limits.waiting_turns)
         running = self._line.running
         if running is not None and policy in (OnBusy.INTERRUPT, OnBusy.ROLLBACK):
             keeps = policy is OnBusy.INTERRUPT
@@ -295,47 +290,55 @@ class Session(Actor[SessionMessage]):
 
     async def _begin(self, item: Item) -> None:
         turn, now = item.turn, self._now()
-        idle = await self._ledger.begin_anew(turn, self._limits.lifetime, now)
+        idle = await self._ledger.begin_anew(turn, self._terms().limits.lifetime, now)
         if idle is not None:
             self.log.info("session.reset", idle_s=round(idle, 3))
-        instructions, sent = split(self._agent.instructions, turn.entries, turn.places)
+        told, sent = split(turn.entries, turn.places)
         running = await self._ledger.begin(item, sent, now)
         self._line.running = running
+        # From here to the run's start nothing is awaited: the turn has all of one configuration.
+        terms = self._terms()
+        turn, agent = terms.routed(turn), terms.agent
         if not item.ahead:
             item.announce()
-        name, expires = self._journal.name, self._agent.approval_expires
+        name, expires = self._journal.name, agent.approval_expires
         run = Run(
             turn,
-            self._draft(turn, instructions, running.planned),
-            self._surroundings.upstreams,
+            self._draft(turn, told, running.planned, terms),
+            terms.upstreams,
             item.recording,
             item.port,
             Equipment(
                 name,
-                self._toolbox,
-                self._kit,
-                self._agent.bounds,
+                terms.toolbox,
+                terms.kit,
+                agent.bounds,
                 partial(self._journal.step, turn.id),
                 partial(self._surroundings.agenda.park, name, turn.id, expires),
             ),
-            time_limit=self._agent.time_limit,
+            time_limit=agent.time_limit,
             ahead=item.ahead,
         )
         ref = self._begin_child(run, turn.id)
+        terms.upstreams.hold()
+        ref.on_end(terms.upstreams.let_go)  # however it ends, and its session with it
         self.watch(ref, RunEnded)
         ref.tell(Begin())
 
-    def _draft(self, turn: TurnRequest, instructions: list[SystemEntry], planned: Planned) -> Draft:
+    def _draft(
+        self, turn: TurnRequest, told: list[SystemEntry], planned: Planned, terms: Terms
+    ) -> Draft:
+        own = terms.agent.instructions
         summary, old = planned.past.shown(planned.plan)
         return Draft(
-            blank_of(turn, self._agent.sampling),
-            instructions,
+            blank_of(turn, terms.agent.sampling),
+            told if own is None else [SystemEntry(own), *told],
             summary,
             old,
             planned.plan.added,
-            window=self._surroundings.windows.get(turn.route),
+            window=terms.upstreams.windows.get(turn.route),
             estimate=self._estimate,
-            shortening=self._agent.shortening,
+            shortening=terms.agent.shortening,
             whole=turn.whole,
         )
 

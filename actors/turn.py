@@ -98,7 +98,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
     turn. It begins with the `calls` of tools that run here, without asking anybody again, or with their
     `results` where these are known. One that is `whole` is never made shorter to fit its model's window,
     and one that is `announced` begins its stream with `TurnAccepted`. A session that is new with it is
-    deleted `lasts` seconds after its last append; None for never.
+    deleted `lasts` seconds after its last append; None for never. What `is_own` asks for its agent's
+    own model, whichever that is when it begins.
     """
 
     id: str
@@ -127,6 +128,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     chain: tuple[str, ...] = ()
     calls: tuple[ToolCall, ...] = ()
     results: tuple[ToolEntry, ...] = ()
+    is_own: bool = False
 
     @property
     def is_inner(self) -> bool:

@@ -114,6 +114,7 @@ def read_order(
         id=new_id(),
         route=selection.route,
         fallbacks=selection.fallbacks,
+        is_own=selection.is_own,
         entries=tuple(map(_pinned, entries)) if asked.pins else entries,
         tools=box.tools,
         tool_choice=box.choice,

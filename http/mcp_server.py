@@ -199,6 +199,7 @@ class McpEndpoint:
             id=new_id(),
             route=selection.route,
             fallbacks=selection.fallbacks,
+            is_own=selection.is_own,
             entries=(UserEntry(question.message),),
             ephemeral=selection.ephemeral,
             model=model,

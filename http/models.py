@@ -9,18 +9,12 @@ class Catalogue:
     """The models of one house; `created` is when it was opened, in Unix seconds."""
 
     def __init__(self, house: House, created: int) -> None:
-        agents = [house.default_agent, *house.agent_ids]
-        ids = ["openclaw", "openclaw/default"]
-        ids.extend(f"openclaw/{agent}" for agent in dict.fromkeys(agents))
-        self._models = {id_: _model(id_, created, "openclaw") for id_ in ids}
         self._house = house
         self._created = created
-        for model in house.models:
-            self._models.setdefault(model.id, _model(model.id, created, model.provider))
 
     def list(self) -> ModelList:
         """Return all of them."""
-        return ModelList(data=tuple(self._models.values()))
+        return ModelList(data=tuple(self._all().values()))
 
     def find(self, id_: str) -> Model:
         """Return one; an agent is found under each of its forms.
@@ -30,7 +24,7 @@ class Catalogue:
         """
         if self._house.is_agent(id_):
             return _model(id_, self._created, "openclaw")
-        found = self._models.get(id_)
+        found = self._all().get(id_)
         if found is None:
             raise ApiError(
                 404,
@@ -40,6 +34,16 @@ class Catalogue:
                 code="model_not_found",
             )
         return found
+
+    def _all(self) -> dict[str, Model]:
+        house, created = self._house, self._created
+        agents = [house.default_agent, *house.agent_ids]
+        ids = ["openclaw", "openclaw/default"]
+        ids.extend(f"openclaw/{agent}" for agent in dict.fromkeys(agents))
+        models = {id_: _model(id_, created, "openclaw") for id_ in ids}
+        for model in house.models:
+            models.setdefault(model.id, _model(model.id, created, model.provider))
+        return models
 
 
 def _model(id_: str, created: int, owner: str) -> Model:

@@ -19,6 +19,7 @@ from greenroom.actors.stores.store import Store
 from greenroom.http.app import create_app
 from greenroom.http.config import Configuration
 from greenroom.http.credential import Credential
+from greenroom.http.reload import Reloading
 from greenroom.http.server.listener import Server, base_url
 from greenroom.http.server.tls import Certificate, follow
 from greenroom.runtime import System
@@ -39,11 +40,13 @@ async def serve(
     stop: trio.Event,
     credential: Credential | None = None,
     certificate: Certificate | None = None,
+    reloading: Reloading | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the gateway on `listener` until `stop` is set; its base URL tells that it is up.
 
-    `credential` and `certificate` are those that may change meanwhile, with TLS if there is one.
+    `credential` and `certificate` are those that may change meanwhile, with TLS if there is one;
+    `reloading` takes over the rest of a changed configuration, until the stop.
     """
     gateway = configuration.gateway
     async with trio.open_nursery() as connections:
@@ -61,7 +64,11 @@ async def serve(
             connections.start_soon(server.run)
             if certificate is not None:
                 connections.start_soon(follow, certificate, log)
-            connections.start_soon(take_care, store, configuration.house.retention, time.time, log)
+            connections.start_soon(
+                take_care, store, lambda: house.settings.retention, time.time, log
+            )
+            if reloading is not None:
+                connections.start_soon(reloading.obey, house.take, stop)
             host, port, *_ = listener.getsockname()
             url = base_url(host, port, secure=certificate is not None)
             log.info("gateway.up", url=url, agents=list(house.agent_ids))

@@ -47,6 +47,14 @@ class Children:
         """Forget a child that has ended."""
         del self._by_key[child if child.name is None else child.name]
 
+    async def end(self, grace: float, *, in_peace: bool) -> None:
+        """End them all: by themselves first, if it is to be `in_peace`, then by a kill."""
+        try:
+            if in_peace:
+                await self.stop(grace)
+        finally:
+            await self.kill(grace)
+
     async def stop(self, grace: float) -> None:
         """Have them end by themselves: the keyed all at once, then the others, youngest first.
 

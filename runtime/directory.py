@@ -71,6 +71,15 @@ class Directory(Generic[K, M]):
         """How many keys are alive now."""
         return len(self._cells)
 
+    def rebound(self, *, limit: int, idle: float | None = None) -> None:
+        """Have other bounds from now on: those alive beyond `limit` stay; no `idle` leaves it as it is.
+
+        A directory that passivates none goes on so.
+        """
+        self._limit = limit
+        if idle is not None and self._sweep is not None:
+            self._idle = self._sweep.idle = idle
+
     def keys(self) -> tuple[K, ...]:
         """Return the keys that are alive now, oldest first."""
         return tuple(self._cells)

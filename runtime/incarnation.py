@@ -129,7 +129,9 @@ class Incarnation(Generic[M]):
                 self.ending = Crashed(self._failure)
             self.is_over = True
             self.cell.is_ending(self.ending)
-            await self._end_children()
+            if self.children:
+                in_peace = isinstance(self.ending, Finished)
+                await self.children.end(self.grace, in_peace=in_peace)
 
     async def _act(self) -> None:
         try:
@@ -144,14 +146,6 @@ class Incarnation(Generic[M]):
         self.begun = True
         self.cell.has_begun(actor)
         self.ending = await self._serve(actor)
-
-    async def _end_children(self) -> None:
-        if self.children:
-            try:
-                if isinstance(self.ending, Finished):
-                    await self.children.stop(self.grace)
-            finally:
-                await self.children.kill(self.grace)
 
     async def _serve(self, actor: "Actor[M]") -> Ending:
         get, handle = self.cell.mailbox.get, self._handle

@@ -21,7 +21,7 @@ class Sweep:
         if not idle > 0:
             msg = f"idle is {idle}; it must be more than 0 seconds"
             raise ValueError(msg)
-        self._idle = idle
+        self.idle = idle
         self._due: list[tuple[float, int, Cell[Any]]] = []
         self._numbers = count()
         self._woken = trio.Event()
@@ -31,7 +31,7 @@ class Sweep:
         if len(self._due) > 2 * live + 64:  # most are of those that ended by themselves
             self._due = [due for due in self._due if due[2].ending is None]
             heapify(self._due)
-        self._look_at(trio.current_time() + self._idle, cell)
+        self._look_at(trio.current_time() + self.idle, cell)
         self._woken.set()
 
     async def run(self) -> None:
@@ -50,9 +50,9 @@ class Sweep:
                 continue
             since = cell.life.idle_since
             if not cell.life.is_idle:
-                self._look_at(now + self._idle, cell)
-            elif since + self._idle > now:
-                self._look_at(since + self._idle, cell)
+                self._look_at(now + self.idle, cell)
+            elif since + self.idle > now:
+                self._look_at(since + self.idle, cell)
             else:
                 cell.passivate()
 

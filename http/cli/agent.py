@@ -65,6 +65,7 @@ async def run_locally(configuration: Configuration, order: TurnOrder) -> str | N
                 id=new_id(),
                 route=selection.route,
                 fallbacks=selection.fallbacks,
+                is_own=selection.is_own,
                 entries=(UserEntry(order.message),),
                 streamed=True,
             )

@@ -16,7 +16,7 @@ from greenroom.http.cli.agent import TurnOrder, run_locally, run_through_gateway
 from greenroom.http.cli.errands import errands
 from greenroom.http.cli.options import CONFIG_HELP, STORE_HELP, http_url, load_configuration
 from greenroom.http.cli.problem import Problem
-from greenroom.http.cli.program import with_program
+from greenroom.http.cli.program import Program
 from greenroom.http.cli.serve import serve_until_signalled
 from greenroom.http.cli.sessions import sessions
 from greenroom.http.cli.store import store
@@ -54,7 +54,7 @@ def serve(
 ) -> None:
     """Run the gateway until SIGINT or SIGTERM, with the agents of PROGRAM, a Python file.
 
-    SIGHUP reloads its secret and its certificate.
+    SIGHUP reloads its agents and providers, its secret and its certificate.
 
     Without a configuration file it starts on an embedded default: loopback only, a generated token,
     a scripted model that needs no key, and sessions in memory.
@@ -64,7 +64,8 @@ def serve(
     if patience is not None and configuration.store is None:
         raise Problem("there is no store to wait for; name one with --store", 2)
     if program is not None:
-        configuration = with_program(configuration, program)
+        loaded = Program(program)
+        configuration, read = loaded.added_to(configuration), partial(loaded.read_with, read)
     try:
         if not trio.run(serve_until_signalled, configuration, read, patience):
             raise KeyboardInterrupt

@@ -4,6 +4,7 @@ import importlib.util
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,7 +13,8 @@ import msgspec
 from greenroom.actors.app import Agent
 from greenroom.actors.settings import AgentSettings
 from greenroom.http.cli.problem import Problem
-from greenroom.http.config import Configuration
+from greenroom.http.config import Configuration, ConfigurationError
+from greenroom.http.config import Problem as Fault
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _MODULE = "greenroom_program"
@@ -38,34 +40,51 @@ def load_program(file: str) -> tuple[Agent, ...]:
     return agents
 
 
-def with_program(configuration: Configuration, file: str) -> Configuration:
-    """Return the configuration with the agents of a program; raises `Problem`.
+class Program:
+    """A program that was run once: its agents, and what each has beside its settings, stay what they are.
 
-    An agent of the program takes the place of one of the same id. Where the configuration names no agents
-    at all, those of the program are all there are.
+    Raises `Problem`, as `load_program` does.
     """
-    house = configuration.house
-    agents = load_program(file)
-    mine = {agent.id: agent.settings(house.agent_defaults) for agent in agents}
-    theirs = {agent.id: agent for agent in house.agents if house.names_agents}
-    known = theirs | mine
-    _check_models(file, mine, configuration)
-    for agent in mine.values():
-        for asked in agent.asks:
-            if asked not in known or asked == agent.id:
-                others = ", ".join(id_ for id_ in known if id_ != agent.id) or "none"
-                what = f"agent {agent.id!r} has no {asked!r} to ask; there are: {others}"
-                raise Problem(f"{file}: {what}", 2)
-    default = house.default_agent if house.default_agent in known else next(iter(mine))
-    return msgspec.structs.replace(
-        configuration,
-        house=msgspec.structs.replace(
-            house,
-            agents=tuple(known.values()),
-            default_agent=default,
-            kits={**house.kits, **{agent.id: agent.kit() for agent in agents}},
-        ),
-    )
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._agents = load_program(file)
+        self._kits = {agent.id: agent.kit() for agent in self._agents}
+
+    def added_to(self, configuration: Configuration) -> Configuration:
+        """Return the configuration with the agents of the program; raises `Problem`.
+
+        An agent of the program takes the place of one of the same id. Where the configuration names no
+        agents at all, those of the program are all there are.
+        """
+        house, file = configuration.house, self._file
+        mine = {agent.id: agent.settings(house.agent_defaults) for agent in self._agents}
+        theirs = {agent.id: agent for agent in house.agents if house.names_agents}
+        known = theirs | mine
+        _check_models(file, mine, configuration)
+        for agent in mine.values():
+            for asked in agent.asks:
+                if asked not in known or asked == agent.id:
+                    others = ", ".join(id_ for id_ in known if id_ != agent.id) or "none"
+                    what = f"agent {agent.id!r} has no {asked!r} to ask; there are: {others}"
+                    raise Problem(f"{file}: {what}", 2)
+        default = house.default_agent if house.default_agent in known else next(iter(mine))
+        return msgspec.structs.replace(
+            configuration,
+            house=msgspec.structs.replace(
+                house,
+                agents=tuple(known.values()),
+                default_agent=default,
+                kits={**house.kits, **self._kits},
+            ),
+        )
+
+    def read_with(self, read: Callable[[], Configuration]) -> Configuration:
+        """Read a configuration and add the program to it; raises `ConfigurationError` alone."""
+        try:
+            return self.added_to(read())
+        except Problem as problem:
+            raise ConfigurationError((Fault(None, None, "", str(problem)),)) from None
 
 
 def _check_models(

@@ -70,7 +70,7 @@ async def _serve(
     stop = trio.Event()
     with trio.CancelScope() as hurry:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(obey_signals, stop, hurry, reloading.reload)
+            nursery.start_soon(obey_signals, stop, hurry, reloading.ask)
             async with trio.open_nursery() as serving:
                 run = partial(
                     serve,
@@ -81,6 +81,7 @@ async def _serve(
                     stop=stop,
                     credential=credential,
                     certificate=certificate,
+                    reloading=reloading,
                 )
                 url = await serving.start(run)
                 settle_collector()

@@ -124,6 +124,7 @@ def way_to(target: Target, turn: TurnRequest) -> Way:
         turn,
         route=selection.route,
         fallbacks=selection.fallbacks,
+        is_own=selection.is_own,
         ephemeral=selection.ephemeral,
         follows=target.follows,
         appends=target.appends,

@@ -17,7 +17,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.acting import Equipment
-from greenroom.actors.agent import Agent, AgentStatus, Describe, Rooms
+from greenroom.actors.agent import Agent, AgentMessage, AgentStatus, Describe, Rooms
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import (
     Channel,
@@ -58,6 +58,7 @@ from greenroom.actors.stores.errands import Errand
 from greenroom.actors.stores.records import SessionName
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.terms import terms_of
 from greenroom.actors.tools.tool import InnerTool
 from greenroom.actors.tools.toolbox import Toolbox, ToolPolicy
 from greenroom.actors.transcript import Plan, Sent, Transcript
@@ -143,10 +144,10 @@ def words(*texts: str) -> tuple[Deltas, ...]:
     return (*((TextDelta(text),) for text in texts), STOP)
 
 
-def wishes(*ids: str) -> tuple[Deltas, ...]:
-    """An answer that calls the tool `look` once for each id."""
+def wishes(*ids: str, tool: str = "look") -> tuple[Deltas, ...]:
+    """An answer that calls a tool once for each id."""
     return (
-        *((ToolCallStart(i, id_, "look"), ToolCallArguments(i, "{}")) for i, id_ in enumerate(ids)),
+        *((ToolCallStart(i, id_, tool), ToolCallArguments(i, "{}")) for i, id_ in enumerate(ids)),
         (Finish(FinishReason.TOOL_CALLS),),
     )
 
@@ -386,7 +387,9 @@ class Outcome(msgspec.Struct, frozen=True):
 class Stage:
     """One agent with one provider."""
 
-    def __init__(self, host: Rooms, agent: Ref[Describe], provider: Ref[ProviderMessage]) -> None:
+    def __init__(
+        self, host: Rooms, agent: Ref[AgentMessage], provider: Ref[ProviderMessage]
+    ) -> None:
         self.host = host
         self.agent = agent
         self.provider = provider
@@ -498,18 +501,12 @@ async def set_stage(
         tools=policy,
         bounds=bounds,
     )
-    upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1))
     windows = {} if window is None else {HERE: window}
-    surroundings = Surroundings(
-        upstreams,
-        store or a_store(),
-        trio.current_time,
-        windows,
-        {"main": kit or Kit((TheseTools(tools),))},
-    )
+    upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, Random(1), windows)
     limits = SessionLimits(waiting_turns, live_sessions, idle, lifetime)
-    rooms = Rooms(agent, limits, surroundings)
-    stage = Stage(rooms, await system.spawn(Agent(agent, rooms), f"agent{name}"), provider)
+    terms = terms_of(agent, upstreams, limits, kit or Kit((TheseTools(tools),)))
+    rooms = Rooms(terms, Surroundings(store or a_store(), trio.current_time))
+    stage = Stage(rooms, await system.spawn(Agent(rooms), f"agent{name}"), provider)
     stage.turns = first_turn - 1
     return stage
 

@@ -11,14 +11,14 @@ import msgspec
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from greenroom.actors.agent import Agent, Describe, Rooms
+from greenroom.actors.agent import Agent, AgentMessage, Rooms
 from greenroom.actors.answer import Answer
 from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Finish
 from greenroom.actors.entries import AssistantEntry, TranscriptEntry
 from greenroom.actors.failure import TurnFailed
-from greenroom.actors.house import ALWAYS
 from greenroom.actors.provider import Provider
+from greenroom.actors.providers import ALWAYS
 from greenroom.actors.session_messages import Cancel
 from greenroom.actors.settings import (
     AgentSettings,
@@ -28,6 +28,7 @@ from greenroom.actors.settings import (
     SessionLimits,
 )
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.terms import terms_of
 from greenroom.actors.turn import (
     OnBusy,
     OnDisconnect,
@@ -73,7 +74,7 @@ class House:
         self._ids = 0
         self._said: defaultdict[str, int] = defaultdict(int)
         self._rooms: Rooms
-        self._agent: Ref[Describe]
+        self._agent: Ref[AgentMessage]
         self._system: System
 
     async def live(self, system: System) -> None:
@@ -87,9 +88,9 @@ class House:
         )
         agent = AgentSettings("main", str(HERE))
         upstreams = Upstreams({HERE.provider: provider}, PATIENCE_S, random)
-        surroundings = Surroundings(upstreams, self.store, trio.current_time)
-        rooms = self._rooms = Rooms(agent, SessionLimits(idle=60.0), surroundings)
-        self._agent = await system.supervise(lambda: Agent(agent, rooms), "agent", ALWAYS)
+        terms = terms_of(agent, upstreams, SessionLimits(idle=60.0))
+        rooms = self._rooms = Rooms(terms, Surroundings(self.store, trio.current_time))
+        self._agent = await system.supervise(lambda: Agent(rooms), "agent", ALWAYS)
         self._system = system
 
     # What clients do

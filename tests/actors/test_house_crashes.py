@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from greenroom.actors.house import ALWAYS
+from greenroom.actors.providers import ALWAYS
 from greenroom.runtime import Crashed, System
 from greenroom.runtime.supervision import RestartAfter, Restarts, decide
 from greenroom.runtime.testing import actors, crash

@@ -7,7 +7,6 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
-from random import Random
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 from urllib.parse import unquote
@@ -15,11 +14,11 @@ from urllib.parse import unquote
 import msgspec
 import trio
 
-from greenroom.actors.agent import Rooms
-from greenroom.actors.calling import Upstreams
 from greenroom.actors.channels.channel import Channel
 from greenroom.actors.channels.scripted import ScriptedChannel
-from greenroom.actors.house import House
+from greenroom.actors.errands.tools import Doors
+from greenroom.actors.house import House, connect_channel
+from greenroom.actors.household import Household
 from greenroom.actors.settings import (
     AgentSettings,
     Cooldown,
@@ -32,6 +31,7 @@ from greenroom.actors.settings import (
 )
 from greenroom.actors.stores.store import Store
 from greenroom.actors.surroundings import Surroundings
+from greenroom.actors.tools.mcp.serving import McpServers
 from greenroom.http.app import create_app
 from greenroom.http.config import FailureLimits, Gateway, HttpLimits, LogLevel, TokenAuth
 from greenroom.http.exchange import App, Event, Exchange, Scope
@@ -349,9 +349,6 @@ def exchange_of(
 
 def closed_house() -> House:
     """A house that knows its names and answers nobody."""
-    settings = house_settings()
-    upstreams = Upstreams({}, settings.patience, Random(1))
-    store = a_store()
-    nobody = Surroundings(upstreams, store, trio.current_time)
-    rooms = {agent.id: Rooms(agent, settings.sessions, nobody) for agent in settings.agents}
-    return House(settings, rooms, (), (), upstreams, store, nobody.agenda, trio.current_time)
+    nobody = Surroundings(a_store(), trio.current_time)
+    system, settings, servers = System("closed"), house_settings(), McpServers(())
+    return House(Household(system, settings, connect_channel, nobody, servers, Doors()), nobody)

@@ -13,6 +13,8 @@ import trustme
 
 from tests.processes import TOKEN, Process, configuration, until
 
+SCRIPTED = {"providers": {"scripted": {"api": "scripted"}}}
+
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Process]:
@@ -159,3 +161,29 @@ def test_a_page_that_has_pointed_its_name_here_gets_nothing(running: Process) ->
     (line,) = [line for line in running.logged("http.request") if line["status"] == 421]
     assert line["error"] == "unknown_host"
     assert json.dumps(line)
+
+
+def test_a_program_is_code_and_what_it_leaves_open_changes_at_a_hangup(tmp_path: Path) -> None:
+    text = 'from greenroom.actors.app import Agent\nagent = Agent("dealer")\nprint("it runs")\n'
+    (tmp_path / "app.py").write_text(text, encoding="utf-8")
+
+    def with_default(model: str) -> str:
+        return configuration(agents={"defaults": {"model": f"scripted/{model}"}}, models=SCRIPTED)
+
+    def model_of_dealer(process: Process) -> str:
+        with httpx2.Client(trust_env=False) as client:
+            answer = client.post(
+                f"http://localhost:{process.port}/v1/chat/completions",
+                json={"model": "agent:dealer", "messages": [{"role": "user", "content": "x"}]},
+                headers={"authorization": f"Bearer {TOKEN}"},
+            )
+        return answer.raise_for_status().headers["x-greenroom-model"]
+
+    with Process(tmp_path, with_default("one"), "app.py") as running:
+        assert model_of_dealer(running) == "scripted/one"
+        (tmp_path / "greenroom.json5").write_text(with_default("two"), encoding="utf-8")
+        (tmp_path / "app.py").write_text("nonsense", encoding="utf-8")
+        hang_up(running)
+        assert model_of_dealer(running) == "scripted/two"
+        running.end()
+        assert running.printed.count("it runs") == 1

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from greenroom.runtime import Actor, Directory, Message, Request, System
+from greenroom.runtime import Actor, Directory, DirectoryFull, Message, Request, System
 from greenroom.runtime.cell import Cell
 from tests.runtime.conftest import count_of
 
@@ -117,3 +117,41 @@ def test_a_sweep_goes_on_with_the_next_host_while_the_last_one_is_ending(
 
     with capture_logs():
         trio.run(program, clock=MockClock(autojump_threshold=0))
+
+
+@pytest.mark.rule("K3")
+@pytest.mark.parametrize(("idle", "later"), [(10, 100), (100, 10)])
+async def test_another_time_counts_once_the_one_before_is_over(
+    autojump_clock: MockClock, idle: float, later: float
+) -> None:
+    guests: Directory[int, Leave | Stay] = Directory(lambda key: Guest(), limit=2, idle=idle)
+    with capture_logs():
+        async with System() as system:
+            await system.spawn(House(guests), "house")
+            await guests.address(1).ask(Stay())
+            guests.rebound(limit=2, idle=later)
+            await trio.sleep(99)
+            assert guests.live == 1
+            await trio.sleep(2)
+            assert guests.live == 0
+            await guests.address(2).ask(Stay())
+            await trio.sleep(later - 1)
+            assert guests.live == 1
+            await trio.sleep(2)
+            assert guests.live == 0
+
+
+@pytest.mark.rule("K3")
+async def test_who_is_alive_stays_when_the_bound_gets_lower(autojump_clock: MockClock) -> None:
+    guests: Directory[int, Leave | Stay] = Directory(lambda key: Guest(), limit=2)
+    with capture_logs():
+        async with System() as system:
+            await system.spawn(House(guests), "house")
+            for key in (1, 2):
+                await guests.address(key).ask(Stay())
+            guests.rebound(limit=1, idle=5)
+            await trio.sleep(100)
+            assert guests.live == 2, "it puts none away, as before"
+            with pytest.raises(DirectoryFull):
+                await guests.address(3).ask(Stay())
+            await guests.address(1).ask(Stay())

@@ -84,14 +84,13 @@ class Gateway:
         environment: Mapping[str, str],
     ) -> None:
         folder.mkdir(parents=True)
+        self._file = folder / "gateway.json5"
+        self._limits = limits
         self.key = secrets.token_hex(16)
         self.url = ""
         self._out = folder / "out"
         self._err = folder / "err"
-        text = _CONFIGURATION
-        for name, part in {"MODELS": models, "AGENTS": agents, "LIMITS": limits}.items():
-            text = text.replace(name, json.dumps(dict(part)))
-        (folder / "gateway.json5").write_text(text, encoding="utf-8")
+        self._write(models, agents)
         own = {"PATH": os.defpath, "HOME": str(folder), "LC_ALL": "C.UTF-8"}
         environment = own | {"TOKEN_OF_THE_TESTS": self.key} | dict(environment)
         with self._out.open("wb") as out, self._err.open("wb") as err:
@@ -108,6 +107,24 @@ class Gateway:
         except BaseException:
             self.kill()
             raise
+
+    def _write(self, models: Mapping[str, object], agents: Mapping[str, object]) -> None:
+        text = _CONFIGURATION
+        for name, part in {"MODELS": models, "AGENTS": agents, "LIMITS": self._limits}.items():
+            text = text.replace(name, json.dumps(dict(part)))
+        self._file.write_text(text, encoding="utf-8")
+
+    def reload(self, models: Mapping[str, object], agents: Mapping[str, object]) -> None:
+        """Have it take over others of both, and wait until it has."""
+        reloads = len(self._reloaded)
+        self._write(models, agents)
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: self._reloaded[reloads:] or None, "the reload")
+        assert self._reloaded[-1]["needs_restart"] == []
+
+    @property
+    def _reloaded(self) -> list[dict[str, Any]]:
+        return [line for line in self.log if line["event"] == "configuration.reloaded"]
 
     def _announced(self) -> str | None:
         assert self.process.poll() is None, f"the gateway did not start: {self.errors}"
