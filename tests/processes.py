@@ -132,7 +132,7 @@ class Process:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
     def sockets(self) -> int:
-        """How many sockets it has open; of files, its store opens more where several sessions are read."""
+        """How many sockets it has open; files not, as its store opens more where sessions are read."""
         found = 0
         for entry in Path(f"/proc/{self.process.pid}/fd").iterdir():
             with suppress(FileNotFoundError):  # closed meanwhile
