@@ -105,7 +105,7 @@ class Target:
         self.witness.start()
         until(lambda: self.witness.heard or self.witness.fault, "the first word")
         self._memory = process.memory()
-        self._descriptors = process.descriptors()
+        self._sockets = process.sockets()
 
     def connect(self, *, buffer: int | None = None) -> Peer:
         return Peer(self.port, buffer=buffer, tls=self._tls)
@@ -123,14 +123,14 @@ class Target:
         assert "Traceback" not in self.process.errors
         troubles = [line for line in self.process.log if line["level"] in {"error", "critical"}]
         assert not troubles
-        self.wait_for_descriptors()
+        self.wait_for_sockets()
         grown = self.process.memory() - self._memory
         assert grown <= GROWTH
 
-    def wait_for_descriptors(self) -> None:
+    def wait_for_sockets(self) -> None:
         """Wait until no connection is left but the witness's."""
-        most = self._descriptors + 2
-        until(lambda: self.process.descriptors() <= most or None, "its descriptors back")
+        most = self._sockets + 2
+        until(lambda: self.process.sockets() <= most or None, "its sockets back")
 
     def __enter__(self) -> "Target":
         return self

@@ -27,7 +27,7 @@ def test_a_thousand_connections_are_served_at_once(target: Target) -> None:
             for peer in peers:
                 peer.send(GET)
             assert {peer.answer().status for peer in peers} == {200}
-        target.wait_for_descriptors()
+        target.wait_for_sockets()
         memory.append(target.process.memory())
     assert memory[-1] - memory[0] < 8 * MIB, "each wave leaves something behind"
 
