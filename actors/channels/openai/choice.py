@@ -153,9 +153,10 @@ class ChoiceReader:
         if not calls:
             return
         out += self._text.end()
-        reader = self._calls = self._calls or ToolCalls(self._new_id)
+        if self._calls is None:
+            self._calls = ToolCalls(self._new_id)
         for call in calls:
-            out += reader.feed(call)
+            out += self._calls.feed(call)
 
 
 def _audio(audio: dict[str, object]) -> list[ChoiceDelta]:

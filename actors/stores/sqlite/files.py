@@ -27,7 +27,7 @@ _STATEMENTS = 128
 """Prepared statements that a connection keeps, which is all that there are."""
 _CACHE_KIB = 4 * 1024
 """What a connection may keep of the file in memory; the system keeps the rest. With 16 MB for the writer
-each session took 2 KB until they were full."""
+each session took 2 KB until they were full, and a turn in one of 40,000 sessions the same CPU time."""
 
 
 class Claim:
