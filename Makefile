@@ -95,5 +95,5 @@ $(PEERS)/tensorzero/.installed: | $(VENV)/bin/python
 
 $(PEERS)/litellm/.installed: | $(VENV)/bin/python
 	$(VENV)/bin/python -m venv $(PEERS)/litellm
-	$(PEERS)/litellm/bin/pip install --quiet "litellm[proxy]>=1.110,<2"
+	$(PEERS)/litellm/bin/pip install --quiet "litellm[proxy]>=1.108,<2"
 	@touch $@
