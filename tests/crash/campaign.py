@@ -87,7 +87,8 @@ async def run(folder: Path, upstream: Upstream, *, kills: int, seed: int, client
     async with Gateway.open(folder, upstream, model=MODEL, sessions=SESSIONS) as gateway:
         crowd = Crowd(gateway)
         async with crowd.connect() as sdk, trio.open_nursery() as nursery:
-            shared = crowd.session(random)
+            # Who sends all of what he knows, and nothing of what others have said, cuts that out.
+            shared = crowd.session(random)._replace(again=False)
             for number in range(clients):
                 own = Random(f"{seed}, {number}")
                 place = shared if number < _SHARED else None
