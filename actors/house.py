@@ -302,6 +302,8 @@ class House:
         session that has gone on meanwhile, goes the next way.
         """
         for number, way in enumerate(ways, 1):
+            # Now: its agent may be gone by the time at which the turn is taken.
+            firsts = self._rooms(way.selection).firsts
             async with self.submit(way.selection, way.turn) as events:
                 try:
                     first = await anext(events)
@@ -310,7 +312,6 @@ class House:
                         raise
                     continue
                 if not way.selection.ephemeral and way.turn.follows == "":
-                    firsts = self._rooms(way.selection).firsts
                     firsts.keep(way.turn.sender, way.selection.session)
                 yield Taken(way, first, events)
                 return

@@ -135,6 +135,8 @@ class Exchange(Head):
         # Nearly every body is there when its request is: 12 µs less than to wait for it.
         if self._server is not None and (whole := self._server.take_body()) is not None:
             self._body_ended = True
+            if len(whole) > max_bytes:
+                raise _too_large(max_bytes)
             return whole
         pieces: list[bytes] = []
         size = 0

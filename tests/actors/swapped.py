@@ -21,6 +21,7 @@ from greenroom.actors.settings import (
     Secret,
     SessionLimits,
 )
+from greenroom.actors.stores.store import Store
 from greenroom.actors.turn import TurnEvent, TurnRequest
 from greenroom.runtime import System
 from greenroom.runtime.testing import actors
@@ -62,9 +63,10 @@ class Swapped:
         self.channels.append(PlayedChannel(self.play))
         return self.channels[-1]
 
-    async def open(self, settings: HouseSettings = FIRST) -> "Swapped":
+    async def open(self, settings: HouseSettings = FIRST, store: Store | None = None) -> "Swapped":
+        kept = store or a_store()
         self.house = await House.open(
-            self.system, settings, a_store(), self.connect, clock=trio.current_time
+            self.system, settings, kept, self.connect, clock=trio.current_time
         )
         return self
 

@@ -7,6 +7,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from greenroom.actors.entries import AssistantEntry, Sampling
 from greenroom.actors.failure import FailureKind, TurnFailed
+from greenroom.actors.house import Way
 from greenroom.actors.household import Closing
 from greenroom.actors.selection import Wish
 from greenroom.actors.settings import (
@@ -15,13 +16,15 @@ from greenroom.actors.settings import (
     Secret,
     SessionLimits,
 )
-from greenroom.actors.stores.records import SessionName
+from greenroom.actors.stores.records import SessionName, SessionState
+from greenroom.actors.stores.sqlite.store import SqliteStore
 from greenroom.actors.tools.toolbox import ToolPolicy
 from greenroom.actors.turn import TurnRequest
 from greenroom.runtime import StartFailed
 from greenroom.runtime.testing import actors, crash
 from tests.actors.conftest import a_system, user
 from tests.actors.swapped import FIRST, LOCAL, MAIN, NEW_LOCAL, Swapped, having
+from tests.stores import a_store
 
 IN_VIRTUAL_TIME = True
 
@@ -48,6 +51,33 @@ async def test_a_turn_that_has_begun_keeps_all_and_the_next_has_all_that_is_new(
         ]
         assert [prompt.sampling.temperature for prompt in new.prompts] == [0.5, 0.5]
         assert len(new.heard(1)) == 6, "the session has all that was said"
+
+
+class SlowToWake(SqliteStore):
+    """A store that takes a minute to read a session."""
+
+    async def load(self, name: SessionName) -> SessionState | None:
+        await trio.sleep(60)
+        return await super().load(name)
+
+
+async def test_a_turn_that_was_taken_ends_well_though_its_agent_goes_before_it_is_told_so() -> None:
+    told: list[str] = []
+    async with a_system() as system, trio.open_nursery() as nursery:
+        beta, store = AgentSettings("beta", "local/b"), a_store(made=SlowToWake)
+        house = (await Swapped(system).open(having(MAIN, beta), store)).house
+        selection = house.select(Wish("openclaw:beta", session_key="k"))
+        turn = TurnRequest("t1", selection.route, (user("Hi."),), announced=True, follows="")
+
+        @nursery.start_soon
+        async def _() -> None:
+            async with house.submit_first((Way(selection, turn),)) as taken:
+                told.extend([type(event).__name__ async for event in taken.events])
+
+        await wait_all_tasks_blocked()
+        await house.take(FIRST)
+        assert not told
+    assert told[-1] == "TurnEnded"
 
 
 async def test_a_model_that_the_client_has_named_stays_the_waiting_turns() -> None:

@@ -70,5 +70,13 @@ def frame_of(data: bytes, content: str, read: Callable[[bytes], str]) -> Frame |
     return frame if read(before + msgspec.json.encode(other) + after) == other else None
 
 
-NO_FRAME = Frame(b"\n", b"\n")
+class _NoFrame(Frame):
+    def texts(self, events: list[bytes], place: int) -> list[str]:
+        return []
+
+    def text_of_lone(self, data: bytes) -> str:
+        return ""
+
+
+NO_FRAME: Frame = _NoFrame(b"", b"")
 """A frame that no event has."""

@@ -7,6 +7,7 @@ read before it waits, mostly in vain.
 
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -23,11 +24,13 @@ class Connection:
     Whatever goes wrong with it is a `trio.BrokenResourceError`.
     """
 
-    __slots__ = ("_tcp", "origin")
+    __slots__ = ("_nudged", "_tcp", "origin")
 
     def __init__(self, origin: Origin, tcp: socket.socket) -> None:
         self.origin = origin
         self._tcp = tcp
+        self._nudged = False
+        """Whether a nudge has yet to be felt."""
 
     def quiet(self) -> bool:
         """Whether the upstream has neither closed nor sent anything that was not received."""
@@ -46,7 +49,7 @@ class Connection:
         """
         rest = self._sent(memoryview(data))
         while rest:
-            await trio.lowlevel.wait_writable(self._tcp)
+            await self._wait(trio.lowlevel.wait_writable)
             rest = self._sent(rest)
 
     async def receive(self) -> bytes:
@@ -55,7 +58,7 @@ class Connection:
         If that is cancelled, nothing is lost.
         """
         while True:
-            await trio.lowlevel.wait_readable(self._tcp)
+            await self._wait(trio.lowlevel.wait_readable)
             try:
                 return self._tcp.recv(_ONE_READ)
             except BlockingIOError:
@@ -72,9 +75,27 @@ class Connection:
         except OSError as error:
             raise trio.BrokenResourceError from error
 
+    async def _wait(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+        if self._nudged:
+            self._nudged = False
+            raise trio.ClosedResourceError
+        try:
+            await ready(self._tcp)
+        except trio.ClosedResourceError:
+            self._nudged = False
+            raise
+
     def nudge(self) -> None:
-        """Have whoever waits for it get a `trio.ClosedResourceError`, and leave it open."""
+        """Have who waits for it get a `trio.ClosedResourceError`, and leave it open.
+
+        Whoever is about to be woken by the network gets it where it waits next.
+        """
+        self._nudged = True
         trio.lowlevel.notify_closing(self._tcp)
+
+    def calm(self) -> None:
+        """Take back a nudge that nobody has felt."""
+        self._nudged = False
 
     def close(self) -> None:
         """Close it at once, without a word to the upstream; closing again does nothing."""
@@ -137,7 +158,7 @@ class SecureConnection(Connection):
         while self._owed:
             self._owed = self._sent(self._owed)
             if self._owed:
-                await trio.lowlevel.wait_writable(self._tcp)
+                await self._wait(trio.lowlevel.wait_writable)
 
 
 async def connect(origin: Origin) -> Connection:

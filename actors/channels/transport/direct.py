@@ -217,6 +217,11 @@ class _Line:
         if self._connection is not None:
             self._connection.nudge()
 
+    def calm(self) -> None:
+        """Take back a nudge that came too late."""
+        if self._connection is not None:
+            self._connection.calm()
+
     def take(self) -> bytes:
         """Return what there is of the body."""
         body, self._body = self._body, b""

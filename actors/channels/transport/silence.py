@@ -19,7 +19,11 @@ class Waiting(Protocol):
         ...
 
     def nudge(self) -> None:
-        """Have `wait`, if it waits, raise `trio.ClosedResourceError`."""
+        """Have `wait` raise `trio.ClosedResourceError`, instead of waiting or going on to wait."""
+        ...
+
+    def calm(self) -> None:
+        """Take back a nudge that `wait` has not raised."""
         ...
 
 
@@ -51,6 +55,7 @@ class Silence:
             return await self._keep(waiting)
         finally:
             self._since.pop(waiting, None)
+            waiting.calm()
             if self._keeper is waiting:
                 self._hand_over()
 

@@ -67,6 +67,13 @@ PATCHES = [
 ]
 
 
+def test_an_empty_event_and_what_stands_behind_it_is_no_word() -> None:
+    """Read as an event of a frame that has nothing around its content, it would be."""
+    decoder = OpenAIDecoder(UpstreamErrors("local"))
+    assert decoder.feed(b"data: \n: keep-alive\n\n\n") == ()
+    assert decoder.feed(sse(*said("a"), done=b"")) == (TextDelta("a"),)
+
+
 TEXTS = st.sampled_from(["a", "é", "<think>", "", '"', "\\", "\n"])
 
 

@@ -156,3 +156,45 @@ async def test_a_handshake_that_is_cancelled_leaves_no_socket(nursery: trio.Nurs
         await connect(Origin(True, "127.0.0.1", port))
     with trio.fail_after(1):
         await ended.wait()
+
+
+async def test_a_nudge_is_felt_at_once_or_at_the_next_wait() -> None:
+    """Whether the reader runs before the nudge, which comes at that moment, is chance: tried often."""
+
+    async def receive_twice(connection: Connection, felt: list[bytes | None]) -> None:
+        for _ in range(2):
+            try:
+                felt.append(await connection.receive())
+            except trio.ClosedResourceError:
+                felt.append(None)
+
+    async def nudge(connection: Connection, when: Connection) -> None:
+        await when.receive()
+        connection.nudge()
+
+    for _ in range(20):
+        (ours, upstream), (another, its_upstream) = socket.socketpair(), socket.socketpair()
+        connection, other = (Connection(Origin(False, "h", 1), one) for one in (ours, another))
+        felt: list[bytes | None] = []
+        with upstream, its_upstream, trio.fail_after(5):
+            ours.setblocking(False)
+            another.setblocking(False)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(receive_twice, connection, felt)
+                nursery.start_soon(nudge, connection, other)
+                await wait_all_tasks_blocked()
+                upstream.send(b"x")
+                its_upstream.send(b"y")
+        assert sorted(felt, key=str) == [None, b"x"]
+        connection.close()
+        other.close()
+
+
+async def test_a_nudge_that_is_taken_back_is_not_felt() -> None:
+    connection, upstream = pair()
+    connection.nudge()
+    connection.calm()
+    await upstream.send_all(b"x")
+    assert await connection.receive() == b"x"
+    connection.close()
+    await upstream.aclose()

@@ -22,17 +22,23 @@ class Wait:
         self._woken = trio.Event()
         self._come = False
         self.nudges = 0
+        self.nudged = False
 
     async def wait(self) -> None:
         self._woken = trio.Event()
-        if not self._come:
+        if not self._come and not self.nudged:
             await self._woken.wait()
         if not self._come:
+            self.nudged = False
             raise trio.ClosedResourceError
 
     def nudge(self) -> None:
         self.nudges += 1
+        self.nudged = True
         self._woken.set()
+
+    def calm(self) -> None:
+        self.nudged = False
 
     def tell(self) -> None:
         self._come = True
@@ -77,6 +83,53 @@ def test_every_wait_has_its_own_time(plan: list[tuple[int, int, float]]) -> None
         assert lasted == pytest.approx(min(news, leave, PATIENCE))
         may_be = {True: news, False: PATIENCE, None: leave}
         assert may_be[outcome] == min(news, leave, PATIENCE)  # any of those that fall together
+
+
+class Halves(Wait):
+    """A wait that is woken by half of what it waits for, and goes on to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._half = trio.Event()
+
+    async def wait(self) -> None:
+        await self._half.wait()
+        await super().wait()
+
+    def half(self) -> None:
+        self._half.set()
+
+
+async def test_who_is_nudged_while_half_of_its_news_comes_keeps_the_time_all_the_same() -> None:
+    silence, keeper, other, third = Silence(PATIENCE), Wait(), Halves(), Wait()
+    ends: dict[str, tuple[float, bool]] = {}
+
+    async def bound(name: str, wait: Wait) -> None:
+        in_time = await silence.bound(wait)
+        ends[name] = trio.current_time() - begun, in_time
+
+    begun = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for name, wait in {"keeper": keeper, "other": other}.items():
+            nursery.start_soon(bound, name, wait)
+            await trio.testing.wait_all_tasks_blocked()
+        other.half()
+        keeper.tell()
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(bound, "third", third)
+    assert ends == {"keeper": (0, True), "other": (PATIENCE, False), "third": (PATIENCE, False)}
+    assert not other.nudged
+
+
+async def test_a_nudge_that_came_too_late_is_taken_back() -> None:
+    silence, keeper, other = Silence(PATIENCE), Wait(), Wait()
+    async with trio.open_nursery() as nursery:
+        for wait in (keeper, other):
+            nursery.start_soon(silence.bound, wait)
+            await trio.testing.wait_all_tasks_blocked()
+        other.tell()
+        keeper.tell()
+    assert (other.nudged, keeper.nudged) == (False, False)
 
 
 async def test_a_wait_that_another_one_closed_says_so() -> None:
