@@ -115,6 +115,12 @@ class Answering:
             self._log.error("http.failed", request_id=record.request_id, exc_info=error)
         return api_error
 
+    async def refuse(self, exchange: Exchange, error: Exception, record: Record) -> str:
+        """Answer a request that nothing was sent for yet with an error; return its code."""
+        api_error = self.told(error, record)
+        await exchange.respond_error(api_error)
+        return api_error.body.code or api_error.body.type
+
     async def respond(self, exchange: Exchange, going: Going, building: Building) -> None:
         """Write a whole answer; raises what the turn does, before anything was written."""
         started: TurnStarted | None = None

@@ -14,6 +14,7 @@ from greenroom.http.completion import CompletionBuilder
 from greenroom.http.config import Gateway
 from greenroom.http.errors import invalid
 from greenroom.http.exchange import TEXT_TYPE, ClientGone, Exchange, Receive, Scope, Send
+from greenroom.http.paths import not_allowed
 from greenroom.http.pictures import Pictures
 from greenroom.http.translate import ChunkEncoder
 
@@ -47,9 +48,7 @@ class Completions:
             await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
             return
         if exchange.method != "POST":
-            await exchange.respond(
-                405, (TEXT_TYPE, (b"allow", b"GET, POST")), b"Method Not Allowed"
-            )
+            await not_allowed(exchange, ("GET", "POST"))
             return
         try:
             order = await self._read(exchange)

@@ -28,6 +28,7 @@ from greenroom.http.exchange import (
     Scope,
     Send,
 )
+from greenroom.http.paths import not_allowed
 from greenroom.http.wire import given
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Embeddings:
             await exchange.respond(404, (TEXT_TYPE,), b"Not Found")
             return
         if exchange.method != "POST":
-            await exchange.respond(405, (TEXT_TYPE, (b"allow", b"POST")), b"Method Not Allowed")
+            await not_allowed(exchange, ("POST",))
             return
         try:
             body = await self._answering.read(exchange, self._authenticator)
@@ -112,7 +113,7 @@ class Embeddings:
         except ClientGone:
             record.error = "client_left"
         except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-            record.error = await self._fail(exchange, error, record)
+            record.error = await self._answering.refuse(exchange, error, record)
         else:
             record.model, record.stream = str(selection.route), False
             await self._answering.while_there(
@@ -131,7 +132,7 @@ class Embeddings:
             vectors = await self._house.embed(selection, wanted, self._log)
             body = _encoded(request, vectors, packed=wanted.packed)
         except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-            return await self._fail(exchange, error, record)
+            return await self._answering.refuse(exchange, error, record)
         record.prompt_tokens, record.cost = vectors.embedded.tokens, vectors.cost
         told = headers_of_call(
             selection.route,
@@ -140,11 +141,6 @@ class Embeddings:
         )
         await exchange.respond(200, (JSON_TYPE, *told, *of_cost(vectors.cost)), body)
         return None
-
-    async def _fail(self, exchange: Exchange, error: Exception, record: Record) -> str:
-        api_error = self._answering.told(error, record)
-        await exchange.respond_error(api_error)
-        return api_error.body.code or api_error.body.type
 
 
 def embedding_of(

@@ -27,13 +27,13 @@ from greenroom.http.decode import check_depth
 from greenroom.http.errors import ApiError
 from greenroom.http.exchange import (
     JSON_TYPE,
-    TEXT_TYPE,
     ClientGone,
     Exchange,
     Receive,
     Scope,
     Send,
 )
+from greenroom.http.paths import not_allowed
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -122,7 +122,7 @@ class McpEndpoint:
         exchange = Exchange(scope, receive, send)
         record = record_of(scope)
         if exchange.method != "POST":
-            await exchange.respond(405, (TEXT_TYPE, (b"allow", b"POST")), b"Method Not Allowed")
+            await not_allowed(exchange, ("POST",))
             return
         try:
             body = await self._answering.read(exchange, self._authenticator)

@@ -13,9 +13,9 @@ import msgspec
 from greenroom.actors.house import House
 from greenroom.actors.stores.records import Query, SessionName
 from greenroom.http.access import record_of
+from greenroom.http.answering import Answering
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
-from greenroom.http.errors import of_exception
 from greenroom.http.exchange import JSON_TYPE, ClientGone, Exchange, Receive, Scope, Send
 from greenroom.http.parameters import Parameters, flag, number, parameters_of, whole
 from greenroom.http.paths import not_allowed, segments_of, unknown_url
@@ -51,7 +51,7 @@ class Sessions:
         self._house = house
         self._gateway = gateway
         self._authenticator = authenticator
-        self._log = log
+        self._answering = Answering(gateway.limits, log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -63,10 +63,8 @@ class Sessions:
         except ClientGone:
             record.error = "client_left"
         except Exception as error:
-            api_error = of_exception(error)
+            api_error = self._answering.told(error, record)
             record.error = api_error.body.code or api_error.body.type
-            if api_error.status == 500:
-                self._log.error("http.failed", request_id=record.request_id, exc_info=error)
             if exchange.started:
                 raise  # the rest of a body is missing, and the server cuts the connection for it
             await exchange.respond_error(api_error)

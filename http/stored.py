@@ -11,10 +11,11 @@ import msgspec
 from greenroom.actors.house import House
 from greenroom.actors.stores.answered import TurnQuery
 from greenroom.http.access import record_of
+from greenroom.http.answering import Answering
 from greenroom.http.auth import Authenticator
 from greenroom.http.config import Gateway
 from greenroom.http.decode import check_depth, check_text, decode
-from greenroom.http.errors import INVALID_REQUEST, ApiError, invalid, of_exception
+from greenroom.http.errors import invalid
 from greenroom.http.exchange import (
     JSON_TYPE,
     TEXT_TYPE,
@@ -25,6 +26,7 @@ from greenroom.http.exchange import (
     Send,
 )
 from greenroom.http.parameters import Parameters, pairs, parameters_of, whole, word
+from greenroom.http.paths import not_allowed, unknown_url
 from greenroom.http.stored_objects import (
     CompletionDeleted,
     MetadataUpdate,
@@ -59,7 +61,7 @@ class Stored:
         self._house = house
         self._gateway = gateway
         self._authenticator = authenticator
-        self._log = log
+        self._answering = Answering(gateway.limits, log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,11 +74,10 @@ class Stored:
         verbs = _verbs_of(segments)
         try:
             if not verbs:
-                await exchange.respond_error(_unknown_url(exchange))
+                await exchange.respond_error(unknown_url(exchange))
                 return
             if exchange.method not in verbs:
-                allow = (b"allow", ", ".join(verbs).encode())
-                await exchange.respond(405, (TEXT_TYPE, allow), b"Method Not Allowed")
+                await not_allowed(exchange, verbs)
                 return
             await self._authenticator.check(exchange)
             id_ = segments[0] if segments else ""
@@ -85,11 +86,7 @@ class Stored:
         except ClientGone:
             record.error = "client_left"
         except Exception as error:  # noqa: BLE001 - every error is answered, ours are logged as well
-            api_error = of_exception(error)
-            record.error = api_error.body.code or api_error.body.type
-            if api_error.status == 500:
-                self._log.error("http.failed", request_id=record.request_id, exc_info=error)
-            await exchange.respond_error(api_error)
+            record.error = await self._answering.refuse(exchange, error, record)
 
     async def list(self, _: Exchange, __: str, parameters: Parameters) -> object:
         """Return a page of them."""
@@ -153,8 +150,3 @@ def _verbs_of(segments: Sequence[str]) -> dict[str, _Verb]:
 def _turn_of(id_: str) -> str:
     """Return the turn that a completion is of; an id of another form is nobody's."""
     return id_.removeprefix(_PREFIX) if id_.startswith(_PREFIX) else ""
-
-
-def _unknown_url(exchange: Exchange) -> ApiError:
-    message = f"Unknown request URL: {exchange.method} {exchange.path}."
-    return ApiError(404, INVALID_REQUEST, message, code="unknown_url")
