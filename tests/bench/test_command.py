@@ -32,6 +32,13 @@ SECONDS = 120
         ["kernel", "--rounds", "100"],
         ["kernel", "--rounds", "many"],
         ["kernel", "--quick=yes"],
+        *(
+            [name, *arguments]
+            for name in ("http", "store", "upstream")
+            for arguments in (["--nonsense"], ["extra"], ["--rounds", "0"])
+        ),
+        ["http", "--litellm", "/no/such/folder"],
+        ["store", "--folder", "/does/not/exist"],
     ],
 )
 def test_a_users_mistake_is_one_line_and_status_2(

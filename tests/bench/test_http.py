@@ -115,19 +115,6 @@ def test_a_failure_is_in_the_text_and_in_the_status(
     assert "litellm, start and memory: failed: it did not come up" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--nonsense"], ["extra"], ["--rounds", "0"], ["--litellm", "/no/such/folder"]]
-)
-def test_a_users_mistake_is_one_line_and_status_2(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(["http", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("bench: ")
-    assert captured.err.count("\n") == 1
-
-
 def test_a_quick_run_measures_every_load_and_prints_nothing_else() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "http", "--quick", "--json"],

@@ -152,20 +152,6 @@ def test_a_failed_case_is_in_the_table_and_in_the_status(
     assert "disk, file, 1: failed: no room" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--nonsense"], ["extra"], ["--rounds", "0"], ["--folder", "/does/not/exist"]],
-)
-def test_a_users_mistake_is_one_line_and_status_2(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(["store", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("bench: ")
-    assert captured.err.count("\n") == 1
-
-
 async def test_a_filled_store_has_its_sessions_each_with_its_turn(tmp_path: Path) -> None:
     filling.many(tmp_path / "s.db", 30)
     async with SqliteStore.open(tmp_path / "s.db") as store:

@@ -114,17 +114,6 @@ def test_a_failed_contender_is_in_the_table_and_in_the_status(
     assert "direct, request: failed: no room" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["--nonsense"], ["extra"], ["--rounds", "0"]])
-def test_a_users_mistake_is_one_line_and_status_2(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(["upstream", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("bench: ")
-    assert captured.err.count("\n") == 1
-
-
 def test_a_quick_run_measures_every_row_and_prints_nothing_else() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench", "upstream", "--quick", "--json"],

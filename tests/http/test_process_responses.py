@@ -1,7 +1,6 @@
 """Responses outlive their client and their gateway: what was accepted is there, and has an end."""
 
 import signal
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +9,10 @@ import pytest
 from openai import OpenAI
 from openai.types.responses import Response
 
+from tests import processes
 from tests.http.test_process import Gateway, environment
 
 MODEL = "openclaw"
-PATIENCE_S = 20.0
 
 
 @contextmanager
@@ -30,11 +29,11 @@ def running(folder: Path) -> Generator[tuple[Gateway, OpenAI]]:
 
 
 def until(client: OpenAI, id_: str, is_so: Callable[[Response], bool]) -> Response:
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_so(response := client.responses.retrieve(id_)):
-        assert time.monotonic() < deadline, f"in vain: {response}"
-        time.sleep(0.01)
-    return response
+    def found() -> Response | None:
+        response = client.responses.retrieve(id_)
+        return response if is_so(response) else None
+
+    return processes.until(found, f"the response {id_}")
 
 
 def in_the_background(client: OpenAI, text: str, **fields: str) -> Response:

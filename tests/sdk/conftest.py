@@ -13,12 +13,11 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import httpx2
 import pytest
@@ -26,7 +25,7 @@ import trio
 from openai import AsyncOpenAI, BaseModel, Omit, OpenAI, omit
 from openai.types.chat import ChatCompletionFunctionToolParam
 
-T = TypeVar("T")
+from tests.processes import until
 
 SCRIPTED = "openclaw:main"
 """The scripted model, as the default agent's own."""
@@ -60,15 +59,6 @@ _AGENTS = {
         "beta": {"model": "scripted/other", "instructions": "You are brief and kind."},
     },
 }
-
-
-def until(found: Callable[[], T | None], what: str) -> T:
-    """Return the first value of `found` that is not None."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (value := found()) is None:
-        assert time.monotonic() < deadline, f"waited {PATIENCE_S:g} s in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 class Gateway:

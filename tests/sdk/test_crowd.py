@@ -7,6 +7,7 @@ import trio
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
+from tests.processes import until
 from tests.sdk.conftest import (
     PATIENCE_S,
     SCRIPTED,
@@ -14,7 +15,6 @@ from tests.sdk.conftest import (
     Gateway,
     StartGateway,
     async_client_of,
-    until,
 )
 
 pytestmark = pytest.mark.filterwarnings(

@@ -13,8 +13,9 @@ import openai
 import pytest
 from openai import OpenAI, omit
 
+from tests.processes import until
 from tests.sdk.channels.vendors import VENDORS, provider_of
-from tests.sdk.conftest import PATIENCE_S, Gateway, StartConfigured, until
+from tests.sdk.conftest import PATIENCE_S, Gateway, StartConfigured
 from tests.sdk.proxy import Proxy, Step
 from tests.upstreams.cues import cue
 from tests.upstreams.upstream import Upstream

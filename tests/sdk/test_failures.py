@@ -11,6 +11,7 @@ import trio
 from openai import AsyncOpenAI, AsyncStream, OpenAI
 from openai.types.chat.chat_completion_chunk import Choice
 
+from tests.processes import until
 from tests.sdk.conftest import (
     SCRIPTED,
     THROUGH_UPSTREAM,
@@ -19,7 +20,6 @@ from tests.sdk.conftest import (
     client_of,
     reply,
     tell,
-    until,
 )
 
 LIMIT = 20 * 1024 * 1024

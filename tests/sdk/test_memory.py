@@ -6,7 +6,8 @@ import pytest
 from openai import InternalServerError, OpenAI, omit
 from openai.types.chat import ChatCompletionMessageParam
 
-from tests.sdk.conftest import Gateway, StartGateway, client_of, reply, tell, until
+from tests.processes import until
+from tests.sdk.conftest import Gateway, StartGateway, client_of, reply, tell
 
 
 def test_a_user_is_remembered(client: OpenAI, model: str, fresh: str) -> None:

@@ -9,8 +9,9 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.processes import until
 from tests.sdk.channels.vendors import VENDORS, provider_of
-from tests.sdk.conftest import Gateway, StartConfigured, client_of, tell, until
+from tests.sdk.conftest import Gateway, StartConfigured, client_of, tell
 from tests.upstreams.cues import cue, echo
 from tests.upstreams.upstream import Upstream
 

@@ -15,7 +15,8 @@ from openai.types.responses import (
 )
 from pydantic import BaseModel
 
-from tests.sdk.conftest import SCRIPTED, Gateway, RunAsync, async_client_of, reply, until
+from tests.processes import until
+from tests.sdk.conftest import SCRIPTED, Gateway, RunAsync, async_client_of, reply
 
 LOOK: FunctionToolParam = {
     "type": "function",

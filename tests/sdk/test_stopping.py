@@ -7,6 +7,7 @@ import httpx2
 import openai
 import pytest
 
+from tests.processes import until
 from tests.sdk.conftest import (
     PATIENCE_S,
     SCRIPTED,
@@ -16,7 +17,6 @@ from tests.sdk.conftest import (
     client_of,
     reply,
     tell,
-    until,
 )
 
 PAST_THE_DEADLINE = {"gateway.deadline"}

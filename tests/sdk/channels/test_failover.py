@@ -8,9 +8,10 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.processes import until
 from tests.sdk.channels.failures_page import names_in
 from tests.sdk.channels.vendors import VENDORS, provider_of
-from tests.sdk.conftest import Gateway, StartConfigured, async_client_of, client_of, until
+from tests.sdk.conftest import Gateway, StartConfigured, async_client_of, client_of
 from tests.upstreams.cues import echo
 from tests.upstreams.upstream import Upstream
 

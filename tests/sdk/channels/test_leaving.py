@@ -6,7 +6,8 @@ import pytest
 import trio
 from openai import OpenAI
 
-from tests.sdk.conftest import PATIENCE_S, Gateway, async_client_of, until
+from tests.processes import until
+from tests.sdk.conftest import PATIENCE_S, Gateway, async_client_of
 from tests.upstreams.cues import cue
 from tests.upstreams.upstream import Upstream
 
